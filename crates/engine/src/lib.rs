@@ -1,0 +1,12 @@
+//! What the product does: it creates, starts, cancels, lists and watches jobs, records every fact once, and tells those
+//! who asked to be told. It has no HTTP server and knows no dialect; it reaches batch systems through
+//! [`jobgate_model::Backend`] only.
+//!
+//! All calls block (the store is SQLite, the tree is files); a server makes them from blocking threads. Start reading at
+//! [`Engine::create`], then `record.rs`, the one place where a fact becomes an event.
+
+mod engine;
+mod types;
+
+pub use engine::Engine;
+pub use types::*;

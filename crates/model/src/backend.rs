@@ -1,0 +1,166 @@
+//! The door to a batch system.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::{BackendConfig, Error, JobId, JobNdx, JobSpec, State};
+
+/// What a batch system calls a run: a process id, a queue number, a scheduler's job id. Opaque to us.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NativeId(pub String);
+
+impl fmt::Display for NativeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a state came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// The gateway itself did it.
+    Gateway,
+    /// The runner, or psik, wrote it into the job's `status.csv`.
+    Tree,
+    /// The batch system was asked.
+    Query,
+    /// Somebody told us (`reached`, `POST /jobs/callback`).
+    Callback,
+}
+
+/// One run to be handed to a batch system.
+#[derive(Debug, Clone, Copy)]
+pub struct RunRequest<'a> {
+    /// The job's directory (absolute).
+    pub base: &'a Path,
+    /// The job.
+    pub jobid: &'a JobId,
+    /// The run.
+    pub jobndx: JobNdx,
+    /// What was asked for; `directory` is set, `attributes` hold the backend's and the job's own.
+    pub spec: &'a JobSpec,
+    /// The backend's settings, frozen when the job was created.
+    pub config: &'a BackendConfig,
+    /// Who asked; travels with the run where the batch system can carry it.
+    pub owner: &'a str,
+    /// Travels with the run so that it can be found again: the same marker is never submitted twice.
+    pub marker: &'a str,
+    /// The environment of the submitter, which the script inherits. `None`: that of this process.
+    pub environment: Option<&'a [(OsString, OsString)]>,
+    /// The task of an array job, and the first jobndx of the array.
+    pub array: Option<(i64, JobNdx)>,
+    /// At most so many tasks of the array run at the same time.
+    pub array_limit: Option<i64>,
+}
+
+/// A run that was handed to a batch system.
+#[derive(Debug, Clone)]
+pub struct RunRef {
+    /// The job's directory (absolute).
+    pub base: std::path::PathBuf,
+    /// The job.
+    pub jobid: JobId,
+    /// The run.
+    pub jobndx: JobNdx,
+    /// The marker it was submitted with; empty for runs that psik submitted.
+    pub marker: String,
+    /// What the batch system calls it; `None` when that is not known.
+    pub native: Option<NativeId>,
+}
+
+/// What came of a submission.
+#[derive(Debug)]
+pub enum Submission {
+    /// The batch system has it.
+    Accepted(NativeId),
+    /// The batch system does not have it and never will.
+    Refused(Error),
+    /// Nobody knows; look for the marker before trying again.
+    Unknown(Error),
+}
+
+/// What came of a cancellation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancel {
+    /// The run never started; it is out of the queue and nobody else will record its end.
+    Removed,
+    /// The run was told to stop; its runner records the end.
+    Stopping,
+    /// The batch system does not know the run (any more).
+    Absent,
+}
+
+/// What a batch system says of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting; the reason in the batch system's words (`Resources`, `Priority`, `Dependency`, `JobHeldUser`, ...).
+    Waiting(String),
+    /// Running.
+    Running,
+    /// Over, with this final state and info.
+    Ended(State, String),
+    /// The batch system does not know it. That alone proves nothing.
+    Absent,
+}
+
+/// One observation of one run.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    /// The run's marker.
+    pub marker: String,
+    /// What was seen.
+    pub phase: Phase,
+}
+
+/// Told by [`Backend::attend`] when a job's directory is worth a look: its path, and what is known beyond the files.
+pub type Tell = Arc<dyn Fn(&Path, Option<Sighting>) + Send + Sync>;
+
+/// A place to run jobs. All calls may block; none is made from an async task.
+///
+/// A backend reports facts and may be killed at any instruction: whoever comes next asks [`Backend::find`] and
+/// [`Backend::observe`].
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// The `type` in a backend's configuration.
+    fn kind(&self) -> &'static str;
+
+    /// Refuses, before anything is written, what could never run.
+    fn check(&self, spec: &JobSpec, config: &BackendConfig) -> Result<(), Error>;
+
+    /// How many runs one start makes: the task numbers and the limit of an array job, or `None` for a single run.
+    /// Backends that hand arrays to their batch system whole say `None`.
+    fn array(&self, spec: &JobSpec) -> Result<Option<(Vec<i64>, Option<i64>)>, Error> {
+        let _ = spec;
+        Ok(None)
+    }
+
+    /// Hands a run over. The script does not start before [`Backend::confirm`], where the batch system allows that.
+    fn submit(&self, run: &RunRequest<'_>) -> Submission;
+
+    /// The gateway has recorded the run as queued: it may start.
+    fn confirm(&self, marker: &str) {
+        let _ = marker;
+    }
+
+    /// Looks for a run by its marker. `Ok(None)` only if the batch system surely does not have it.
+    fn find(&self, marker: &str) -> Result<Option<NativeId>, Error>;
+
+    /// Stops a run.
+    fn cancel(&self, run: &RunRef) -> Result<Cancel, Error>;
+
+    /// Keeps a waiting run from starting.
+    fn hold(&self, run: &RunRef) -> Result<(), Error>;
+
+    /// Lets a held run start.
+    fn release(&self, run: &RunRef) -> Result<(), Error>;
+
+    /// Asks about all these runs in one query. Runs that are left out of the answer were not seen at all.
+    fn observe(&self, runs: &[RunRef]) -> Result<Vec<Sighting>, Error>;
+
+    /// Starts watching in the background, for as long as the process lives, and tells what changes.
+    fn attend(self: Arc<Self>, tell: Tell) -> Result<(), Error> {
+        let _ = tell;
+        Ok(())
+    }
+}
