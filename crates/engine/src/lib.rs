@@ -6,6 +6,7 @@
 //! [`Engine::create`], then `record.rs`, the one place where a fact becomes an event.
 
 mod engine;
+pub mod tree;
 mod types;
 
 pub use engine::Engine;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobgate_model::{Backend, BackendConfig, Evidence, JobId, JobNdx, JobSpec, NativeId, State};
+use jobgate_model::{
+    Backend, BackendConfig, Evidence, Generation, JobId, JobNdx, JobSpec, NativeId, State,
+};
 
 /// A configured place to run: psik's named backend, with the prefix under which its jobs live.
 #[derive(Debug, Clone)]
@@ -31,6 +33,39 @@ pub struct Setup {
     pub callbacks: CallbackPolicy,
     /// How often live jobs are looked at when nothing tells of a change.
     pub poll_interval: Duration,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// Where the time comes from: unix seconds (UTC). Tests pass their own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> f64 + Send + Sync>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(|| {
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0.0, |since| since.as_secs_f64())
+        }))
+    }
+
+    /// A clock made of a function that gives unix seconds.
+    pub fn from_fn(now: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// Now, in unix seconds with microseconds, as psik records times.
+    pub fn now(&self) -> f64 {
+        ((self.0)() * 1e6).round() / 1e6
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
 }
 
 /// How callbacks are sent.
@@ -166,6 +201,8 @@ pub struct HistoryRow {
 pub struct NewJob {
     /// What was asked for. Without `directory`, a `work/` is made.
     pub spec: JobSpec,
+    /// In whose manner callbacks of the job are told: psik_api 1 and 2 send the info as an integer, psik 3 as text.
+    pub generation: Generation,
     /// Name of the place; `None`: the one that `spec.backend` names.
     pub place: Option<String>,
     /// Whether it is to be started, too: then the intent to submit is recorded in the same transaction.

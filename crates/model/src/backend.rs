@@ -68,6 +68,8 @@ pub struct RunRef {
     pub marker: String,
     /// What the batch system calls it; `None` when that is not known.
     pub native: Option<NativeId>,
+    /// Time of its `queued` row, unix seconds; 0 when there is none.
+    pub since: f64,
 }
 
 /// What came of a submission.
@@ -86,8 +88,10 @@ pub enum Submission {
 pub enum Cancel {
     /// The run never started; it is out of the queue and nobody else will record its end.
     Removed,
-    /// The run was told to stop; its runner records the end.
+    /// The run was told to stop; its runner records the end, and the job counts as canceled when it has.
     Stopping,
+    /// The batch system took the request and will see to it in its own time: the job counts as canceled now.
+    HandedOver,
     /// The batch system does not know the run (any more).
     Absent,
 }
