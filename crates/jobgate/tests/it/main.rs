@@ -1,1 +1,18 @@
-//! The one integration binary.
+//! End-to-end tests: the real binary, with real parts around it where the machine has them.
+//!
+//! Every test has a home of its own (configuration, state, prefix), listens on ports that the system chose, waits for
+//! conditions with a deadline and cleans up every process it caused. What a machine cannot run is skipped by
+//! [`fixture::skip`], which says so at the end of `./test`.
+#![cfg(target_os = "linux")]
+
+mod at;
+mod cli;
+mod conformance;
+mod crash;
+mod defects;
+mod fixture;
+mod fuzz;
+mod hostile;
+mod house;
+mod peers;
+mod rest;
