@@ -3,11 +3,17 @@
 //! [`jobgate_model::Backend`] only.
 //!
 //! All calls block (the store is SQLite, the tree is files); a server makes them from blocking threads. Start reading at
-//! [`Engine::create`], then `record.rs`, the one place where a fact becomes an event.
+//! [`Engine::create`], then `engine/record.rs`, the one place where a fact becomes an event.
 
+mod callbacks;
 mod engine;
+mod gateway;
+mod process;
+mod store;
 pub mod tree;
 mod types;
 
+pub use callbacks::sign;
 pub use engine::Engine;
+pub use gateway::socket_path;
 pub use types::*;

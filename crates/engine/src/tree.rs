@@ -8,5 +8,5 @@ mod journal;
 mod spec;
 
 pub use create::{create, remove, restore};
-pub use journal::{Journal, Row, Tail, append, console, invalid_rows, size};
+pub use journal::{Journal, Row, Tail, append, console, invalid_rows, size, tail};
 pub use spec::{StoredSpec, read_spec};

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobgate_model::{
-    Backend, BackendConfig, Evidence, Generation, JobId, JobNdx, JobSpec, NativeId, State,
-};
+use jobgate_model::{Backend, BackendConfig, Evidence, Generation, JobId, JobNdx, JobSpec, NativeId, State};
 
 /// A configured place to run: psik's named backend, with the prefix under which its jobs live.
 #[derive(Debug, Clone)]
@@ -45,9 +43,7 @@ impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
         Self(Arc::new(|| {
-            std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0.0, |since| since.as_secs_f64())
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
         }))
     }
 

@@ -12,14 +12,11 @@ mod spec;
 mod state;
 mod transition;
 
-pub use backend::{
-    Backend, Cancel, Evidence, NativeId, Phase, RunRef, RunRequest, Sighting, Submission, Tell,
-};
+pub use backend::{Backend, Cancel, Evidence, NativeId, Phase, RunRef, RunRequest, Sighting, Submission, Tell};
 pub use error::{Error, ErrorKind};
 pub use id::{JobId, JobNdx};
 pub use parse::{
-    Generation, Loc, Violation, lax_int, parse_backend_config, parse_spec, parse_state_name,
-    query_bool, query_int,
+    Generation, Loc, Violation, lax_int, parse_backend_config, parse_spec, parse_state_name, query_bool, query_int,
 };
 pub use principal::{Established, Principal};
 pub use spec::{BackendConfig, JobSpec, ResourceSpec, StringMap};

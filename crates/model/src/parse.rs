@@ -319,8 +319,18 @@ pub fn parse_spec(value: &Value, generation: Generation) -> Result<JobSpec, Vec<
     }
     if generation != Generation::V1 {
         let known = [
-            "name", "directory", "script", "environment", "inherit_environment", "resources", "backend", "attributes",
-            "callback", "cb_headers", "cb_secret", "client_secret",
+            "name",
+            "directory",
+            "script",
+            "environment",
+            "inherit_environment",
+            "resources",
+            "backend",
+            "attributes",
+            "callback",
+            "cb_headers",
+            "cb_secret",
+            "client_secret",
         ];
         fields.forbid_others(if generation == Generation::V2 { &known } else { &known[..known.len() - 1] });
     }
@@ -344,16 +354,32 @@ mod tests {
     #[test]
     fn integers_as_pydantic_reads_them() {
         for (value, expected) in [
-            (json!(7), 7), (json!(7.0), 7), (json!("60"), 60), (json!(" 60 "), 60), (json!("+5"), 5), (json!("-5"), -5),
-            (json!("1_000"), 1000), (json!("2.0"), 2), (json!(true), 1), (json!(-3), -3),
+            (json!(7), 7),
+            (json!(7.0), 7),
+            (json!("60"), 60),
+            (json!(" 60 "), 60),
+            (json!("+5"), 5),
+            (json!("-5"), -5),
+            (json!("1_000"), 1000),
+            (json!("2.0"), 2),
+            (json!(true), 1),
+            (json!(-3), -3),
         ] {
             assert_eq!(lax_int(&value), Ok(expected), "{value}");
         }
         for (value, kind) in [
-            (json!(1.5), "int_from_float"), (json!("1e3"), "int_parsing"), (json!("0x10"), "int_parsing"),
-            (json!(""), "int_parsing"), (json!("_1"), "int_parsing"), (json!("1__0"), "int_parsing"),
-            (json!("two"), "int_parsing"), (json!("+-5"), "int_parsing"), (json!(null), "int_type"), (json!([]), "int_type"),
-            (json!(1e20), "int_parsing_size"), (json!("99999999999999999999"), "int_parsing_size"),
+            (json!(1.5), "int_from_float"),
+            (json!("1e3"), "int_parsing"),
+            (json!("0x10"), "int_parsing"),
+            (json!(""), "int_parsing"),
+            (json!("_1"), "int_parsing"),
+            (json!("1__0"), "int_parsing"),
+            (json!("two"), "int_parsing"),
+            (json!("+-5"), "int_parsing"),
+            (json!(null), "int_type"),
+            (json!([]), "int_type"),
+            (json!(1e20), "int_parsing_size"),
+            (json!("99999999999999999999"), "int_parsing_size"),
         ] {
             assert_eq!(lax_int(&value).unwrap_err().0, kind, "{value}");
         }
@@ -382,7 +408,10 @@ mod tests {
         assert!(parse_spec(&secret, Generation::V1).is_ok());
         assert!(parse_spec(&secret, Generation::V2).is_ok());
         assert_eq!(wrong(&secret, Generation::V3), ["extra_forbidden client_secret"]);
-        assert_eq!(wrong(&json!({"script": "x", "backend": "default"}), Generation::V1), ["model_attributes_type backend"]);
+        assert_eq!(
+            wrong(&json!({"script": "x", "backend": "default"}), Generation::V1),
+            ["model_attributes_type backend"]
+        );
     }
 
     #[test]
@@ -394,14 +423,22 @@ mod tests {
         assert_eq!(
             wrong(&value, Generation::V3),
             [
-                "string_type name", "missing script", "string_type environment.A", "bool_parsing inherit_environment",
-                "int_from_float resources.duration", "dict_type attributes", "string_type callback",
+                "string_type name",
+                "missing script",
+                "string_type environment.A",
+                "bool_parsing inherit_environment",
+                "int_from_float resources.duration",
+                "dict_type attributes",
+                "string_type callback",
             ]
         );
         for bad in [json!([]), json!(5), json!("x"), json!(null)] {
             assert_eq!(parse_spec(&bad, Generation::V2).unwrap_err()[0].kind, "model_attributes_type", "{bad}");
         }
-        assert_eq!(wrong(&json!({"script": "x", "resources": null}), Generation::V2), ["model_attributes_type resources"]);
+        assert_eq!(
+            wrong(&json!({"script": "x", "resources": null}), Generation::V2),
+            ["model_attributes_type resources"]
+        );
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -416,7 +453,15 @@ mod tests {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 proptest::collection::vec(
-                    (prop_oneof![Just("script".to_owned()), Just("resources".to_owned()), Just("duration".to_owned()), "[a-z_]{1,8}"], inner),
+                    (
+                        prop_oneof![
+                            Just("script".to_owned()),
+                            Just("resources".to_owned()),
+                            Just("duration".to_owned()),
+                            "[a-z_]{1,8}"
+                        ],
+                        inner
+                    ),
                     0..5
                 )
                 .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),

@@ -210,11 +210,7 @@ impl JobSpec {
 
     /// The value of an option, whether it is written `key`, `-key` or `--key`.
     pub fn attribute(&self, key: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .filter(|(k, _)| k.trim_start_matches('-') == key)
-            .map(|(_, v)| v)
-            .last()
+        self.attributes.iter().filter(|(k, _)| k.trim_start_matches('-') == key).map(|(_, v)| v).last()
     }
 }
 
@@ -356,7 +352,10 @@ mod tests {
         };
         assert_eq!(of(|_| ()), (1, 1, 0));
         assert_eq!(of(|r| (r.node_count, r.processes_per_node) = (Some(2), Some(4))), (8, 8, 0));
-        assert_eq!(of(|r| (r.process_count, r.cpu_cores_per_process, r.gpu_cores_per_process) = (Some(8), 7, 1)), (8, 56, 8));
+        assert_eq!(
+            of(|r| (r.process_count, r.cpu_cores_per_process, r.gpu_cores_per_process) = (Some(8), 7, 1)),
+            (8, 56, 8)
+        );
         assert_eq!(of(|r| (r.process_count, r.cpu_cores_per_process) = (Some(-3), 0)), (1, 1, 0));
         assert_eq!(of(|r| (r.process_count, r.cpu_cores_per_process) = (Some(i64::MAX), 2)).1, i64::MAX);
     }

@@ -38,8 +38,7 @@ pub enum Move {
 
 impl State {
     /// All states, in the order of a job's life.
-    pub const ALL: [Self; 6] =
-        [Self::New, Self::Queued, Self::Active, Self::Completed, Self::Failed, Self::Canceled];
+    pub const ALL: [Self; 6] = [Self::New, Self::Queued, Self::Active, Self::Completed, Self::Failed, Self::Canceled];
 
     /// The state's name as psik writes it.
     pub fn as_str(self) -> &'static str {
@@ -95,10 +94,11 @@ impl FromStr for State {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| Error::invalid(format!("unknown state {text:?}, expected one of new, queued, active, completed, failed, canceled")))
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            Error::invalid(format!(
+                "unknown state {text:?}, expected one of new, queued, active, completed, failed, canceled"
+            ))
+        })
     }
 }
 

@@ -63,7 +63,8 @@ mod tests {
         assert_eq!(whole.to_row(), "5.0,1,active,\n");
         let commas = Transition::from_row("1.5,3,completed,a, b").unwrap();
         assert_eq!((commas.jobndx, commas.info.as_str()), (3, "a, b"));
-        for bad in ["", "garbage", "1,2,3", "1,2,new", "x,1,new,", "1,x,new,", "1,1,gone,", "nan,1,new,", "inf,1,new,"] {
+        for bad in ["", "garbage", "1,2,3", "1,2,new", "x,1,new,", "1,x,new,", "1,1,gone,", "nan,1,new,", "inf,1,new,"]
+        {
             assert_eq!(Transition::from_row(bad), None, "{bad:?}");
         }
     }

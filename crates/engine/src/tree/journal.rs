@@ -81,7 +81,7 @@ pub fn append(base: &Path, row: &Transition) -> io::Result<()> {
 
 /// The complete lines of a job's history from `offset` on, read under a shared lock so that a writer that records what it
 /// appends is not overtaken.
-pub(crate) fn tail(base: &Path, offset: u64) -> io::Result<Tail> {
+pub fn tail(base: &Path, offset: u64) -> io::Result<Tail> {
     let mut file = open(base)?;
     flock(&file, FlockOperation::LockShared)?;
     read_tail(&mut file, offset)

@@ -29,7 +29,9 @@ pub fn read_spec(base: &Path) -> io::Result<Option<StoredSpec>> {
         .open(base.join("spec.json"));
     let file = match opened {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let mut bytes = Vec::new();
@@ -60,7 +62,8 @@ mod tests {
     #[test]
     fn all_generations_are_read() {
         let of = |text: &str| parse_stored(text.as_bytes());
-        let v1 = of(r#"{"script":"x","backend":{"type":"local"},"cb_secret":"**********","client_secret":null}"#).unwrap();
+        let v1 =
+            of(r#"{"script":"x","backend":{"type":"local"},"cb_secret":"**********","client_secret":null}"#).unwrap();
         assert_eq!((v1.generation, v1.spec.cb_secret), (Generation::V1, None));
         assert_eq!(of(r#"{"script":"x","backend":"a","client_secret":null}"#).unwrap().generation, Generation::V2);
         assert_eq!(of(&JobSpec::new("x").to_spec_json()).unwrap().generation, Generation::V3);

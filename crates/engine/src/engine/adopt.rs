@@ -1,0 +1,174 @@
+//! Trees that others made, changed or removed.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use jobgate_model::{BackendConfig, Error, Established, Generation, JobId, Principal, State};
+
+use super::Engine;
+use super::record::exists;
+use crate::process;
+use crate::store::history::Look;
+use crate::store::jobs::{self, JobRecord, NewRecord};
+use crate::tree::{self, StoredSpec};
+use crate::types::{JobKey, Tally};
+
+/// A tree that was written to so shortly (in seconds) before the power failed may not have reached the disk.
+const UNSYNCED: f64 = 120.0;
+
+impl Engine {
+    /// Looks at the prefixes now: jobs made, changed or removed by others (psik) are taken in or dropped.
+    pub fn adopt(&self) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        for prefix in self.prefixes() {
+            self.adopt_prefix(prefix, &mut tally)?;
+        }
+        Ok(tally)
+    }
+
+    /// Rebuilds the index from the trees: what only the index knows (owners, deliveries, secrets of callers) is kept for
+    /// jobs that it still has, and lost for others.
+    pub fn reindex(&self) -> Result<Tally, Error> {
+        for prefix in self.prefixes() {
+            for (key, ..) in self.store.read(|connection| jobs::known(connection, prefix))? {
+                let record = self.by_key(key)?;
+                let Ok(Some(stored)) = tree::read_spec(&record.job.base) else { continue };
+                let text = stored.spec.to_spec_json();
+                let callback = stored.spec.callback.clone();
+                let name = stored.spec.name.clone();
+                self.store.update(move |connection| {
+                    jobs::set_spec(connection, key, &text, callback.as_deref(), name.as_deref())?;
+                    jobs::reset(connection, key)
+                })?;
+                let tail = tree::tail(&record.job.base, 0)
+                    .map_err(|e| Error::internal(format!("cannot read the history of job {}", record.job.jobid), e))?;
+                self.take_in(&JobRecord { offset: 0, ..record }, tail, Look::Import)?;
+            }
+        }
+        self.adopt()
+    }
+
+    /// Takes in a job that the index does not have, if there is one with this id under the prefix.
+    pub(super) fn adopt_one(&self, prefix: &Path, jobid: &JobId) -> Result<Option<JobRecord>, Error> {
+        let base = prefix.join(jobid.as_str());
+        let unreadable = |error| Error::internal(format!("cannot read the job's files in {}", base.display()), error);
+        let Some(stored) = tree::read_spec(&base).map_err(unreadable)? else { return Ok(None) };
+        let tail = tree::tail(&base, 0).unwrap_or_default();
+        let first = tail.rows.iter().find(|row| row.transition.state == State::New);
+        let frozen = first.and_then(|row| BackendConfig::from_new_info(&row.transition.info));
+        let created = tail.rows.first().map_or_else(|| self.now(), |row| row.transition.time);
+        let Some(record) = self.adoption(prefix, jobid, stored, frozen, created) else { return Ok(None) };
+        let entered = self.store.update(move |connection| {
+            // Its maker, or another process of ours, may have entered it since we looked.
+            match jobs::by_id(connection, &record.prefix, record.jobid.as_str())? {
+                Some(known) => Ok((known.job.key, false)),
+                None => jobs::insert(connection, &record).map(|key| (key, true)),
+            }
+        })?;
+        let record = self.by_key(entered.0)?;
+        if !entered.1 {
+            return self.look(record).map(Some);
+        }
+        let absorbed = self.take_in(&record, tail, Look::Import)?;
+        Ok(absorbed.map(|absorbed| absorbed.record))
+    }
+
+    fn adoption(
+        &self,
+        prefix: &Path,
+        jobid: &JobId,
+        stored: StoredSpec,
+        frozen: Option<BackendConfig>,
+        created: f64,
+    ) -> Option<NewRecord> {
+        let StoredSpec { mut spec, generation } = stored;
+        let named = self.place_of(&spec.backend, prefix);
+        let place = named.or_else(|| self.places().iter().find(|place| place.prefix == prefix))?;
+        if generation == Generation::V1 {
+            spec.backend.clone_from(&place.name);
+            if let Some(settings) = spec.backend_settings.take() {
+                spec.attributes = settings.attributes;
+            }
+        }
+        Some(NewRecord {
+            prefix: prefix.to_owned(),
+            jobid: jobid.clone(),
+            name: spec.name.clone(),
+            owner: Principal::local(Established::Process).name,
+            // A backend that is not configured here is shown by its own name; it cannot be started from here.
+            backend: spec.backend.clone(),
+            generation,
+            created,
+            spec_json: spec.to_spec_json(),
+            callback: spec.callback.clone(),
+            client_secret: spec.client_secret.clone(),
+            config: frozen.unwrap_or_else(|| place.config.clone()),
+        })
+    }
+
+    fn adopt_prefix(&self, prefix: &Path, tally: &mut Tally) -> Result<(), Error> {
+        let mut known: HashMap<String, (JobKey, u64)> = self
+            .store
+            .read(|connection| jobs::known(connection, prefix))?
+            .into_iter()
+            .map(|(key, jobid, offset)| (jobid, (key, offset)))
+            .collect();
+        let entries = std::fs::read_dir(prefix)
+            .map_err(|error| Error::internal(format!("cannot read the prefix {}", prefix.display()), error))?;
+        for name in entries.flatten().map(|entry| entry.file_name()) {
+            let Some(jobid) = name.to_str().and_then(|name| JobId::parse(name).ok()) else { continue };
+            tally.seen += 1;
+            match known.remove(jobid.as_str()) {
+                Some((key, offset)) => {
+                    if tree::size(&prefix.join(jobid.as_str())).is_ok_and(|size| size != offset) {
+                        tally.changed += u64::from(self.by_key(key).and_then(|record| self.look(record)).is_ok());
+                    }
+                }
+                // One unreadable tree hides only itself.
+                None => match self.adopt_one(prefix, &jobid) {
+                    Ok(adopted) => tally.changed += u64::from(adopted.is_some()),
+                    Err(error) => tracing::warn!(job = %jobid, error = error.chain(), "cannot take the job in"),
+                },
+            }
+        }
+        for (jobid, (key, _)) in known {
+            // Made after the directory was read, or removed: its own look tells.
+            if !exists(&prefix.join(&jobid)) {
+                tally.changed += 1;
+                self.store.update(move |connection| jobs::forget(connection, key))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After the machine was restarted: trees that may not have reached the disk are written again from the index, which had.
+    pub(super) fn mend_after_restart(&self) -> Result<(), Error> {
+        let boot = process::boot_id();
+        let (before, active) = self.store.read(jobs::last_boot)?;
+        if before.as_deref() == Some(boot) {
+            return Ok(());
+        }
+        if before.is_some() {
+            let since = active.unwrap_or(0.0) - UNSYNCED;
+            for record in self.store.read(|connection| jobs::touched_since(connection, since))? {
+                self.restore(&record)?;
+            }
+        }
+        self.store.update(move |connection| jobs::set_boot(connection, boot))
+    }
+
+    fn restore(&self, record: &JobRecord) -> Result<(), Error> {
+        let base = &record.job.base;
+        if matches!(tree::read_spec(base), Ok(Some(_))) && tree::size(base).is_ok_and(|size| size >= record.offset) {
+            return Ok(());
+        }
+        let key = record.job.key;
+        let history = self.store.read(|connection| jobs::transitions(connection, key))?;
+        let spec = self.stored_spec(key)?;
+        tracing::warn!(job = %record.job.jobid, "the job's files did not survive the restart; writing them again");
+        tree::restore(base, &spec, &history)
+            .map_err(|error| Error::internal(format!("cannot restore the job's files in {}", base.display()), error))?;
+        let size = tree::size(base).unwrap_or(record.offset);
+        self.store.update(move |connection| jobs::set_offset(connection, key, size))
+    }
+}

@@ -1,0 +1,130 @@
+//! Canceling, holding and releasing.
+
+use std::time::{Duration, Instant};
+
+use jobgate_model::{Backend, Cancel, Error, ErrorKind, Evidence, Principal, RunRef, State};
+
+use super::Engine;
+use super::record::{Rule, transition};
+use crate::store::jobs::{self, JobRecord};
+use crate::store::runs::{self, Phase};
+use crate::types::{Cancelled, JobKey};
+
+/// How often a run that was told to stop is looked at.
+const GLANCE: Duration = Duration::from_millis(10);
+
+impl Engine {
+    /// Records durably that the job is to be canceled and tells the batch system. `Stopping` means that
+    /// [`Engine::settle_cancel`] (or the gateway's background work) will see it through. A job that is over stays as it is.
+    pub fn cancel(&self, who: &Principal, key: JobKey) -> Result<Cancelled, Error> {
+        let record = self.admitted(who, key)?;
+        let record = self.look(record)?;
+        if record.job.state.is_final() && !record.job.live {
+            return Ok(Cancelled::AlreadyFinal(record.job.state));
+        }
+        self.store.update(move |connection| jobs::set_cancel(connection, key, true))?;
+        self.stop_runs(&record)
+    }
+
+    /// Waits at most `patience` for a canceled job's runs to end, then records `canceled` for the job.
+    pub fn settle_cancel(&self, key: JobKey, patience: Duration) -> Result<Cancelled, Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let record = self.look(self.by_key(key)?)?;
+            if !record.cancel {
+                return Ok(Cancelled::Done);
+            }
+            if !record.job.live {
+                return self.canceled(&record);
+            }
+            if Instant::now() >= deadline {
+                return Ok(Cancelled::Stopping);
+            }
+            self.bell.wait(GLANCE);
+        }
+    }
+
+    /// Keeps the job's waiting runs from starting.
+    pub fn hold(&self, who: &Principal, key: JobKey) -> Result<(), Error> {
+        self.each_waiting(who, key, "hold", |backend, run| backend.hold(run))
+    }
+
+    /// Lets the job's held runs start.
+    pub fn release(&self, who: &Principal, key: JobKey) -> Result<(), Error> {
+        self.each_waiting(who, key, "release", |backend, run| backend.release(run))
+    }
+
+    /// Tells the batch system of every open run that it shall end.
+    pub(super) fn stop_runs(&self, record: &JobRecord) -> Result<Cancelled, Error> {
+        let key = record.job.key;
+        let mut stopping = false;
+        for run in self.store.read(|connection| runs::of_job(connection, key))? {
+            let ended = |info: &str| transition(self.now(), run.jobndx, State::Canceled, info);
+            if run.phase == Phase::Intended {
+                // Whoever hands it over right now finds it over and stops it.
+                self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
+                continue;
+            }
+            let prefix = record.job.base.parent().unwrap_or(&record.job.base);
+            let Some(place) = self.place_of(&run.backend, prefix) else {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "the job's backend {:?} is not configured (any more); add it to the configuration",
+                        run.backend
+                    ),
+                ));
+            };
+            match place.backend.cancel(&run.to_ref())? {
+                Cancel::Removed => {
+                    self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
+                }
+                Cancel::Stopping => stopping = true,
+                Cancel::HandedOver => {}
+                Cancel::Absent => {
+                    // Its last row may just not have been looked at; otherwise nobody knows how it ended.
+                    let record = self.look(self.by_key(key)?)?;
+                    self.record(
+                        &record,
+                        &ended("the batch system does not know the run"),
+                        Evidence::Query,
+                        Rule::UnlessOver,
+                    )?;
+                }
+            }
+        }
+        if stopping { Ok(Cancelled::Stopping) } else { self.canceled(&self.by_key(key)?) }
+    }
+
+    /// Records `canceled` for the job itself, once.
+    fn canceled(&self, record: &JobRecord) -> Result<Cancelled, Error> {
+        if record.cancel {
+            self.record(record, &transition(self.now(), 0, State::Canceled, ""), Evidence::Gateway, Rule::Any)?;
+        }
+        Ok(Cancelled::Done)
+    }
+
+    fn each_waiting(
+        &self,
+        who: &Principal,
+        key: JobKey,
+        verb: &str,
+        act: impl Fn(&dyn Backend, &RunRef) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let record = self.admitted(who, key)?;
+        let record = self.look(record)?;
+        let ready = self.ready_job(record)?;
+        let open = self.store.read(|connection| runs::of_job(connection, key))?;
+        let waiting: Vec<_> = open.iter().filter(|run| run.state == Some(State::Queued)).collect();
+        if waiting.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "cannot {verb} job {}: no run of it is waiting (it is {})",
+                    ready.record.job.jobid, ready.record.job.state
+                ),
+            ));
+        }
+        waiting.into_iter().try_for_each(|run| act(ready.place.backend.as_ref(), &run.to_ref()))
+    }
+}

@@ -1,0 +1,200 @@
+//! Creating jobs.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use jobgate_model::{BackendConfig, Error, Evidence, JobId, JobSpec, Principal, State, Transition};
+
+use super::record::{cannot_write, transition};
+use super::{Engine, policy};
+use crate::process;
+use crate::store::broken;
+use crate::store::history::{self, Arrival, Look};
+use crate::store::jobs::{self, NewRecord};
+use crate::store::runs::{self, Intent};
+use crate::tree::{self, Row, Tail};
+use crate::types::{Created, Idempotency, JobKey, NewJob, Place, Start};
+
+/// So far may stamps run ahead of the clock (after a burst, or when it steps back) before they follow it again.
+const AHEAD_MILLIS: u64 = 24 * 3600 * 1000;
+
+impl Engine {
+    /// Creates a job: directory tree, row, event `new` and, if it is to be started, the intent to submit, durably.
+    /// Refuses with `Invalid` what could never run, an unknown place or a directory that does not exist (nothing is left
+    /// behind), with `KeyReused` an idempotency key that came with another request.
+    pub fn create(&self, who: &Principal, new: NewJob) -> Result<Created, Error> {
+        policy::known(who)?;
+        if let Some(earlier) = self.earlier(who, new.idempotency.as_ref())? {
+            return Ok(earlier);
+        }
+        let place = self.chosen(&new)?;
+        let (spec, config) = settle(new.spec, place);
+        if let Some(directory) = spec.directory.as_deref() {
+            usable(directory)?;
+        }
+        let intent = match new.start {
+            Start::Yes => Some(self.intent(place, &spec, &config, new.environment.as_deref())?),
+            Start::No => None,
+        };
+        let (jobid, base, spec, first) = self.make_tree(place, spec, &config)?;
+        let record = NewRecord {
+            prefix: place.prefix.clone(),
+            jobid,
+            name: spec.name.clone(),
+            owner: who.name.clone(),
+            backend: place.name.clone(),
+            generation: new.generation,
+            created: first.time,
+            spec_json: spec.to_spec_json(),
+            callback: spec.callback.clone(),
+            client_secret: spec.client_secret.clone(),
+            config,
+        };
+        match self.enter(record, first, intent, new.idempotency.clone()) {
+            Ok(key) => Ok(Created { job: self.by_key(key)?.job, repeated: false }),
+            Err(error) => {
+                // Nobody was promised anything yet.
+                drop(std::fs::remove_dir_all(&base));
+                // The same request may have come twice at once: then the other one's job is the answer.
+                self.earlier(who, new.idempotency.as_ref())?.ok_or(error)
+            }
+        }
+    }
+
+    /// What one start of a job makes: checked against what its batch system could ever run.
+    pub(super) fn intent(
+        &self,
+        place: &Place,
+        spec: &JobSpec,
+        config: &BackendConfig,
+        environment: Option<&[(std::ffi::OsString, std::ffi::OsString)]>,
+    ) -> Result<Intent, Error> {
+        place.backend.check(spec, config)?;
+        let (tasks, at_most) = match place.backend.array(spec)? {
+            Some((tasks, at_most)) => (tasks.into_iter().map(Some).collect(), at_most),
+            None => (vec![None], None),
+        };
+        let environment = environment.filter(|_| spec.inherit_environment).map(super::launch::encode_environment);
+        Ok(Intent { tasks, at_most, environment, claim: process::identity().to_owned() })
+    }
+
+    fn earlier(&self, who: &Principal, promise: Option<&Idempotency>) -> Result<Option<Created>, Error> {
+        let Some(promise) = promise else { return Ok(None) };
+        let mut found = Ok(None);
+        self.store.read(|connection| {
+            found = jobs::idempotent(connection, &who.name, promise);
+            Ok(())
+        })?;
+        found?.map(|key| Ok(Created { job: self.by_key(key)?.job, repeated: true })).transpose()
+    }
+
+    fn chosen(&self, new: &NewJob) -> Result<&Place, Error> {
+        let name = new.place.as_deref().unwrap_or(&new.spec.backend);
+        if let Some(place) = self.place(name) {
+            return Ok(place);
+        }
+        let known: Vec<&str> = self.places().iter().map(|place| place.name.as_str()).collect();
+        Err(Error::invalid(format!("unknown backend {name:?}; configured are: {}", known.join(", "))))
+    }
+
+    fn make_tree(
+        &self,
+        place: &Place,
+        mut spec: JobSpec,
+        config: &BackendConfig,
+    ) -> Result<(JobId, PathBuf, JobSpec, Transition), Error> {
+        let given = spec.directory.clone();
+        loop {
+            let jobid = self.next_stamp(&place.prefix)?;
+            let base = place.prefix.join(jobid.as_str());
+            if given.is_none() {
+                spec.directory = Some(base.join("work").to_string_lossy().into_owned());
+            }
+            let first = transition(self.now(), 0, State::New, config.to_new_info());
+            match tree::create(&base, &spec, std::slice::from_ref(&first)) {
+                Ok(()) => return Ok((jobid, base, spec, first)),
+                // psik, or another process of ours, was given the same stamp.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(cannot_write(&place.prefix, error)),
+            }
+        }
+    }
+
+    /// The next stamp: the clock's milliseconds, or one more than the last that was given out, so that jobs of the same
+    /// millisecond, or after the clock stepped back, get ids in their order.
+    fn next_stamp(&self, prefix: &Path) -> Result<JobId, Error> {
+        let now = (self.now() * 1000.0) as u64;
+        if self.stamp.load(Ordering::Acquire) == 0 {
+            let newest = self.store.read(|connection| jobs::newest(connection, prefix))?.unwrap_or(0.0);
+            let newest = (newest * 1000.0).round() as u64;
+            let start = if newest < now + AHEAD_MILLIS { newest.max(1) } else { 1 };
+            // Whoever was first is right.
+            let _ = self.stamp.compare_exchange(0, start, Ordering::AcqRel, Ordering::Acquire);
+        }
+        let follow = |last: u64| Some(if last < now || last > now + AHEAD_MILLIS { now } else { last + 1 });
+        let last = self.stamp.fetch_update(Ordering::AcqRel, Ordering::Acquire, follow).unwrap_or(now);
+        Ok(JobId::from_millis(follow(last).unwrap_or(now)))
+    }
+
+    /// The durable step: row, spec, event `new`, intent and idempotency key in one transaction.
+    fn enter(
+        &self,
+        record: NewRecord,
+        first: Transition,
+        intent: Option<Intent>,
+        promise: Option<Idempotency>,
+    ) -> Result<JobKey, Error> {
+        let now = self.now();
+        let marker = format!("jobgate-{}-{}", record.jobid, random_hex());
+        self.store.write(move |connection| {
+            let writing = |error| broken("write the index", error);
+            let key = jobs::insert(connection, &record).map_err(writing)?;
+            let end = first.to_row().len() as u64;
+            let tail = Tail { rows: vec![Row { offset: 0, transition: first }], end };
+            let look = Look::Tail(Some((0, Evidence::Gateway)));
+            history::absorb(connection, &Arrival { key, from: 0, tail, look, now })?;
+            if let Some(intent) = &intent {
+                runs::intend(connection, key, intent, &marker).map_err(writing)?;
+            }
+            if let Some(promise) = &promise {
+                jobs::promise(connection, &record.owner, promise, key, now).map_err(writing)?;
+            }
+            Ok(key)
+        })
+    }
+}
+
+/// The spec and the backend's settings as they are frozen with the job. A psik 1 spec overrides settings, and its
+/// attributes, if it has any, replace the backend's; later ones lay the job's attributes over the backend's.
+fn settle(mut spec: JobSpec, place: &Place) -> (JobSpec, BackendConfig) {
+    let mut config = place.config.clone();
+    let own = spec.backend_settings.take().unwrap_or_default();
+    config.queue_name = own.queue_name.or(config.queue_name);
+    config.project_name = own.project_name.or(config.project_name);
+    config.reservation_id = own.reservation_id.or(config.reservation_id);
+    spec.attributes =
+        if own.attributes.is_empty() { config.attributes.overlaid(&spec.attributes) } else { own.attributes };
+    spec.backend.clone_from(&place.name);
+    (spec, config)
+}
+
+fn usable(directory: &str) -> Result<(), Error> {
+    let path = Path::new(directory);
+    if !path.is_absolute() {
+        return Err(Error::invalid(format!("directory {directory:?} must be an absolute path")));
+    }
+    if directory.contains('\0') || !path.is_dir() {
+        return Err(Error::invalid(format!("directory {directory:?} does not exist, or is not a directory")));
+    }
+    Ok(())
+}
+
+/// Eight random hexadecimal digits.
+pub(super) fn random_hex() -> String {
+    let mut bytes = [0; 4];
+    // Uniqueness comes from the jobid and jobndx as well; without randomness the clock must do.
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        bytes = std::process::id().to_le_bytes();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

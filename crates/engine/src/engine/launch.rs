@@ -1,0 +1,222 @@
+//! Starting runs: the intent first, then the batch system, then the `queued` row.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use jobgate_model::{
+    BackendConfig, Error, ErrorKind, Evidence, JobNdx, JobSpec, NativeId, Principal, RunRequest, State, Submission,
+};
+
+use super::record::{Rule, transition};
+use super::{Engine, create, policy};
+use crate::process;
+use crate::store::jobs::{self, JobRecord};
+use crate::store::runs::{self, OpenRun, Phase};
+use crate::tree;
+use crate::types::{JobKey, Launched, OnRefusal, Place};
+
+/// A job with all that handing over its runs needs.
+pub(super) struct Ready<'a> {
+    pub(super) record: JobRecord,
+    pub(super) spec: JobSpec,
+    pub(super) config: BackendConfig,
+    pub(super) place: &'a Place,
+}
+
+impl Engine {
+    /// Records the intent to start one more run (or the runs of an array); [`Engine::launch`] carries it out.
+    pub fn start(
+        &self,
+        who: &Principal,
+        key: JobKey,
+        environment: Option<Vec<(OsString, OsString)>>,
+    ) -> Result<Vec<JobNdx>, Error> {
+        let record = self.admitted(who, key)?;
+        let record = self.look(record)?;
+        let ready = self.ready_job(record)?;
+        let intent = self.intent(ready.place, &ready.spec, &ready.config, environment.as_deref())?;
+        let marker = format!("jobgate-{}-{}", ready.record.job.jobid, create::random_hex());
+        self.store.update(move |connection| runs::intend(connection, key, &intent, &marker))
+    }
+
+    /// Hands the intended runs of a job, as far as this process intended them, to its batch system and records them as
+    /// queued.
+    pub fn launch(&self, key: JobKey, on_refusal: OnRefusal) -> Result<Vec<Launched>, Error> {
+        let ready = self.ready_job(self.by_key(key)?)?;
+        let open = self.store.read(|connection| runs::of_job(connection, key))?;
+        let mut launched = Vec::new();
+        for run in
+            open.iter().filter(|run| run.phase == Phase::Intended && run.claim.as_deref() == Some(process::identity()))
+        {
+            match self.hand_over(&ready, run) {
+                Ok(Some(native)) => launched.push(Launched { jobndx: run.jobndx, native }),
+                Ok(None) => {}
+                Err(error) => self.refused(&ready, run, error, on_refusal)?,
+            }
+        }
+        Ok(launched)
+    }
+
+    /// Takes over runs that a process intended and did not live to hand over. The batch system is asked first whether it has
+    /// them: nothing is submitted twice.
+    pub(super) fn recover(&self, run: &OpenRun) -> Result<(), Error> {
+        if run.phase != Phase::Intended || run.claim.as_deref().is_some_and(process::alive) {
+            return Ok(());
+        }
+        let (key, jobndx, old) = (run.key, run.jobndx, run.claim.clone());
+        let mine = self
+            .store
+            .update(move |connection| runs::claim(connection, key, jobndx, old.as_deref(), process::identity()))?;
+        if !mine {
+            return Ok(());
+        }
+        let ready = self.ready_job(self.by_key(key)?)?;
+        tracing::info!(job = %run.jobid, jobndx, "finishing a submission that was interrupted");
+        match ready.place.backend.find(&run.marker) {
+            Ok(Some(native)) => self.queued(&ready, run, native, self.now()).map(drop),
+            Ok(None) => match self.hand_over(&ready, run) {
+                Ok(_) => Ok(()),
+                Err(error) => self.refused(&ready, run, error, OnRefusal::Record),
+            },
+            Err(error) => {
+                self.release_claim(run)?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn ready_job(&self, record: JobRecord) -> Result<Ready<'_>, Error> {
+        let prefix = record.job.base.parent().unwrap_or(&record.job.base);
+        let place = self.place_of(&record.job.backend, prefix).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the job's backend {:?} is not configured (any more); add it to the configuration",
+                    record.job.backend
+                ),
+            )
+        })?;
+        let key = record.job.key;
+        let spec = self.stored_spec(key)?;
+        let (_, _, config) = self.store.read(|connection| jobs::spec(connection, key))?.ok_or_else(policy::missing)?;
+        Ok(Ready { spec, config, place, record })
+    }
+
+    fn hand_over(&self, ready: &Ready<'_>, run: &OpenRun) -> Result<Option<NativeId>, Error> {
+        let environment = self.store.read(|connection| runs::environment(connection, run.key, run.jobndx))?;
+        let environment = environment.as_deref().map(decode_environment);
+        let request = RunRequest {
+            base: &ready.record.job.base,
+            jobid: &ready.record.job.jobid,
+            jobndx: run.jobndx,
+            spec: &ready.spec,
+            config: &ready.config,
+            owner: &ready.record.job.owner,
+            marker: &run.marker,
+            environment: environment.as_deref(),
+            array: run.task.zip(run.first),
+            array_limit: run.at_most,
+        };
+        // psik takes the time of the `queued` row before it asks the batch system.
+        let time = self.now();
+        match ready.place.backend.submit(&request) {
+            Submission::Accepted(native) => self.queued(ready, run, native, time),
+            Submission::Refused(error) => Err(error),
+            Submission::Unknown(error) => {
+                self.release_claim(run)?;
+                tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "it is not known whether the run was submitted");
+                Err(Error::new(
+                    ErrorKind::Timeout,
+                    "it is not known whether the batch system took the run; it will be looked for",
+                )
+                .because(error))
+            }
+        }
+    }
+
+    /// Records that the batch system has the run, then lets it go. A run that was canceled meanwhile is stopped instead.
+    fn queued(&self, ready: &Ready<'_>, run: &OpenRun, native: NativeId, time: f64) -> Result<Option<NativeId>, Error> {
+        let row = transition(time, run.jobndx, State::Queued, native.0.clone());
+        let (seq, _) = self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver)?;
+        let (key, jobndx) = (run.key, run.jobndx);
+        if seq.is_none() {
+            let mut reference = run.to_ref();
+            reference.native = Some(native);
+            ready.place.backend.cancel(&reference)?;
+            return Ok(None);
+        }
+        // After the row, which is the proof: a crash in between costs a few kilobytes of environment, nothing else.
+        if run.claim.is_some() {
+            self.store.update(move |connection| runs::handed(connection, key, jobndx))?;
+        }
+        ready.place.backend.confirm(&run.marker);
+        Ok(Some(native))
+    }
+
+    fn refused(&self, ready: &Ready<'_>, run: &OpenRun, error: Error, on_refusal: OnRefusal) -> Result<(), Error> {
+        if error.kind() == ErrorKind::Timeout {
+            return match on_refusal {
+                OnRefusal::Report => Err(error),
+                OnRefusal::Record => Ok(()),
+            };
+        }
+        let base = &ready.record.job.base;
+        tree::console(base, &format!("{}: Error submitting job: {}", run.jobid, error.chain()));
+        match on_refusal {
+            OnRefusal::Report => {
+                let (key, jobndx) = (run.key, run.jobndx);
+                self.store.update(move |connection| runs::take_back(connection, key, jobndx))?;
+                Err(error)
+            }
+            OnRefusal::Record => {
+                tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "the batch system refused the run");
+                let row =
+                    transition(self.now(), run.jobndx, State::Failed, format!("not submitted: {}", error.message()));
+                self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver).map(drop)
+            }
+        }
+    }
+
+    fn release_claim(&self, run: &OpenRun) -> Result<(), Error> {
+        let (key, jobndx) = (run.key, run.jobndx);
+        self.store.update(move |connection| runs::unclaim(connection, key, jobndx))
+    }
+}
+
+/// An environment as `NAME=value` texts, each ended by NUL (the form of `/proc/PID/environ`).
+pub(super) fn encode_environment(variables: &[(OsString, OsString)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in variables {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(b'=');
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+fn decode_environment(bytes: &[u8]) -> Vec<(OsString, OsString)> {
+    bytes
+        .split(|byte| *byte == 0)
+        .filter_map(|text| {
+            // A name may start with `=` on no system that we know; the separator is the first `=` after a first character.
+            let at = text.iter().skip(1).position(|byte| *byte == b'=')? + 1;
+            Some((OsStr::from_bytes(&text[..at]).to_owned(), OsString::from_vec(text[at + 1..].to_vec())))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_round_trip() {
+        let pairs: Vec<(OsString, OsString)> =
+            [("A", "b"), ("EMPTY", ""), ("EQ", "x=y\nz"), ("BASH_FUNC_f%%", "() { :; }")]
+                .into_iter()
+                .map(|(k, v)| (k.into(), v.into()))
+                .collect();
+        assert_eq!(decode_environment(&encode_environment(&pairs)), pairs);
+    }
+}

@@ -1,0 +1,108 @@
+//! The engine: one index and its places.
+
+mod adopt;
+mod cancel;
+mod create;
+mod housekeeping;
+mod launch;
+mod policy;
+mod reconcile;
+mod record;
+mod show;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use jobgate_model::{Error, ErrorKind};
+
+use crate::callbacks::Courier;
+use crate::gateway::Bell;
+use crate::store::Store;
+use crate::types::{Place, Setup};
+
+/// The product's actions over one index and its places. Cheap to call from many threads at once.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) setup: Setup,
+    pub(crate) store: Store,
+    pub(crate) courier: Courier,
+    pub(crate) bell: Bell,
+    pub(crate) closed: AtomicBool,
+    /// The last stamp that was given out, in milliseconds.
+    stamp: AtomicU64,
+}
+
+impl Engine {
+    /// Opens (or makes) the index under `state_dir` and the prefixes of all places.
+    pub fn open(mut setup: Setup) -> Result<Self, Error> {
+        if setup.places.is_empty() {
+            return Err(Error::invalid("no backend is configured; name at least one"));
+        }
+        for place in &mut setup.places {
+            place.prefix = open_prefix(&place.prefix)?;
+        }
+        let store = Store::open(&setup.state_dir.join("index.db"))?;
+        let courier = Courier::new(setup.callbacks.clone());
+        let engine = Self {
+            setup,
+            store,
+            courier,
+            bell: Bell::default(),
+            closed: AtomicBool::new(false),
+            stamp: AtomicU64::new(0),
+        };
+        engine.mend_after_restart()?;
+        Ok(engine)
+    }
+
+    /// Places in the order of the configuration.
+    pub fn places(&self) -> &[Place] {
+        &self.setup.places
+    }
+
+    /// The place with this name.
+    pub fn place(&self, name: &str) -> Option<&Place> {
+        self.setup.places.iter().find(|place| place.name == name)
+    }
+
+    /// The place called `default`, otherwise the first.
+    pub fn default_place(&self) -> &Place {
+        self.place("default").unwrap_or(&self.setup.places[0])
+    }
+
+    /// Ends the background work.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.bell.ring_all();
+        self.courier.wake();
+    }
+
+    pub(crate) fn now(&self) -> f64 {
+        self.setup.clock.now()
+    }
+
+    /// The distinct prefixes, in the order of the places.
+    pub(crate) fn prefixes(&self) -> Vec<&Path> {
+        let mut all: Vec<&Path> = Vec::new();
+        for place in &self.setup.places {
+            if !all.contains(&place.prefix.as_path()) {
+                all.push(&place.prefix);
+            }
+        }
+        all
+    }
+
+    /// The place in which a job of this backend's name under this prefix runs.
+    pub(crate) fn place_of(&self, backend: &str, prefix: &Path) -> Option<&Place> {
+        self.setup.places.iter().find(|place| place.name == backend && place.prefix == prefix)
+    }
+}
+
+/// Makes the prefix, with its parents, and resolves symbolic links in it, as psik does.
+fn open_prefix(path: &Path) -> Result<std::path::PathBuf, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::Unavailable, format!("cannot use the prefix {}: {error}", path.display())).because(error)
+    };
+    std::fs::create_dir_all(path).map_err(failed)?;
+    path.canonicalize().map_err(failed)
+}

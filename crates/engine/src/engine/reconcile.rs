@@ -1,0 +1,248 @@
+//! The gateway's background work: what was intended is finished, what lives is watched, what others made is taken in.
+//!
+//! One question per backend and interval, however many clients ask us. An answer that does not come changes no state.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use jobgate_model::{Error, Evidence, JobId, JobNdx, Phase as Seen, Principal, Sighting};
+
+use super::Engine;
+use super::record::{Rule, transition};
+use crate::gateway;
+use crate::store::jobs::{self, JobRecord};
+use crate::store::runs::{self, OpenRun, Phase};
+use crate::types::{Job, JobKey, Place};
+
+/// How often the files of live jobs are looked at.
+const GLANCE: Duration = Duration::from_secs(1);
+/// At most this part of the time goes into looking at trees of jobs that are over.
+const SWEEP_SHARE: u32 = 50;
+/// So long may it take at the least until somebody else's new job is noticed.
+const SWEEP: Duration = Duration::from_secs(2);
+
+/// A reason to look at a job.
+type News = (PathBuf, Option<Sighting>);
+
+impl Engine {
+    /// Asks the job's batch system about its live runs now, and takes in what was written to its tree.
+    pub fn poll(&self, who: &Principal, key: JobKey) -> Result<Job, Error> {
+        let record = self.look(self.admitted(who, key)?)?;
+        if record.job.live || record.cancel {
+            let open = self.store.read(|connection| runs::of_job(connection, key))?;
+            for run in &open {
+                self.recover(run)?;
+            }
+            let handed = open.into_iter().filter(|run| run.phase == Phase::Handed).collect();
+            self.observe(handed)?;
+            if record.cancel {
+                self.stop_runs(&self.by_key(key)?)?;
+            }
+        }
+        self.by_key(key).map(|record| record.job)
+    }
+
+    /// Starts the gateway's background work: finishing what was intended, watching live jobs, adopting foreign ones,
+    /// sending callbacks. Must be called from a tokio runtime; ends when the engine is dropped or [`Engine::close`]d.
+    pub fn attend(self: &Arc<Self>) -> Result<(), Error> {
+        let (sender, receiver) = channel();
+        if let Some(socket) = gateway::listen(&self.setup.state_dir) {
+            let (engine, sender) = (Arc::downgrade(self), sender.clone());
+            thread("jobgate-hear", move || {
+                let mut buffer = vec![0; 8192];
+                while engine.upgrade().is_some_and(|engine| !engine.is_closed()) {
+                    if let Some(path) = gateway::receive(&socket, &mut buffer) {
+                        drop(sender.send((path, None)));
+                    }
+                }
+            })?;
+        }
+        let mut told: Vec<*const ()> = Vec::new();
+        for place in self.places() {
+            let identity = Arc::as_ptr(&place.backend).cast::<()>();
+            if told.contains(&identity) {
+                continue;
+            }
+            told.push(identity);
+            let sender = sender.clone();
+            place
+                .backend
+                .clone()
+                .attend(Arc::new(move |base: &Path, sighting| drop(sender.send((base.to_owned(), sighting)))))?;
+        }
+        let engine = Arc::downgrade(self);
+        thread("jobgate-watch", move || watch(&engine, &receiver))?;
+        let engine = Arc::downgrade(self);
+        // The sender lives as long as somebody may have news.
+        thread("jobgate-poll", move || keep_polling(&engine, sender))?;
+        crate::callbacks::attend(self);
+        Ok(())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Looks at the jobs that there is news of, then records what was seen beyond their files.
+    fn hear(&self, news: Vec<News>) -> Result<(), Error> {
+        let mut bases: Vec<&PathBuf> = news.iter().map(|(base, _)| base).collect();
+        bases.sort_unstable();
+        bases.dedup();
+        let mut records = Vec::with_capacity(bases.len());
+        for base in bases {
+            records.extend(self.by_base(base)?);
+        }
+        self.look_at_all(records)?;
+        for (base, sighting) in &news {
+            if let (Some(sighting), Some(record)) = (sighting, self.by_base(base)?) {
+                let open = self.store.read(|connection| runs::of_job(connection, record.job.key))?;
+                if let Some(run) = open.iter().find(|run| run.marker == sighting.marker) {
+                    self.apply(run, &sighting.phase)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn by_base(&self, base: &Path) -> Result<Option<JobRecord>, Error> {
+        let (Some(prefix), Some(name)) = (base.parent(), base.file_name().and_then(|name| name.to_str())) else {
+            return Ok(None);
+        };
+        let known = self.store.read(|connection| jobs::by_id(connection, prefix, name))?;
+        match (known, JobId::parse(name)) {
+            (None, Ok(jobid)) if self.prefixes().contains(&prefix) => self.adopt_one(prefix, &jobid),
+            (known, _) => Ok(known),
+        }
+    }
+
+    /// Asks every batch system about all of its runs, once.
+    fn observe(&self, open: Vec<OpenRun>) -> Result<(), Error> {
+        for place in self.places() {
+            let here = |run: &&OpenRun| {
+                run.backend == place.name && run.base.parent() == Some(&place.prefix) && !run.marker.is_empty()
+            };
+            let mine: Vec<&OpenRun> = open.iter().filter(here).collect();
+            if !mine.is_empty() {
+                self.observe_at(place, &mine)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn observe_at(&self, place: &Place, mine: &[&OpenRun]) -> Result<(), Error> {
+        let references: Vec<_> = mine.iter().map(|run| run.to_ref()).collect();
+        let sightings = match place.backend.observe(&references) {
+            Ok(sightings) => sightings,
+            Err(error) => {
+                // The evidence gets older; no state changes.
+                tracing::warn!(backend = place.name, error = error.chain(), "the batch system did not answer");
+                return Ok(());
+            }
+        };
+        let by_marker: HashMap<&str, &OpenRun> = mine.iter().map(|run| (run.marker.as_str(), *run)).collect();
+        let mut fresh: Vec<(JobKey, JobNdx)> = Vec::new();
+        for sighting in &sightings {
+            let Some(run) = by_marker.get(sighting.marker.as_str()) else { continue };
+            match &sighting.phase {
+                Seen::Waiting(_) | Seen::Running => fresh.push((run.key, run.jobndx)),
+                Seen::Absent => {}
+                Seen::Ended(..) => self.apply(run, &sighting.phase)?,
+            }
+        }
+        let now = self.now();
+        self.store.update(move |connection| runs::seen(connection, &fresh, now))
+    }
+
+    /// Records the end of a run that its own runner did not record.
+    fn apply(&self, run: &OpenRun, phase: &Seen) -> Result<(), Error> {
+        if let Seen::Ended(state, info) = phase {
+            let record = self.by_key(run.key)?;
+            let row = transition(self.now(), run.jobndx, *state, info.clone());
+            self.record(&record, &row, Evidence::Query, Rule::UnlessOver)?;
+        }
+        Ok(())
+    }
+
+    /// One round over everything that is not over.
+    fn round(&self, ask: bool) -> Result<(), Error> {
+        let unfinished = self.store.read(jobs::unfinished)?;
+        let canceling: Vec<JobKey> =
+            unfinished.iter().filter(|record| record.cancel).map(|record| record.job.key).collect();
+        self.look_at_all(unfinished)?;
+        let open = self.store.read(runs::all_open)?;
+        for run in open.iter().filter(|run| run.phase == Phase::Intended) {
+            self.recover(run).unwrap_or_else(|error| {
+                tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot finish the submission yet");
+            });
+        }
+        for key in canceling {
+            let settled = self.settle_cancel(key, Duration::ZERO);
+            if matches!(settled, Ok(crate::Cancelled::Stopping)) && ask {
+                drop(self.by_key(key).and_then(|record| self.stop_runs(&record)));
+            }
+        }
+        if ask { self.observe(open.into_iter().filter(|run| run.phase == Phase::Handed).collect()) } else { Ok(()) }
+    }
+}
+
+fn watch(engine: &Weak<Engine>, news: &Receiver<News>) {
+    loop {
+        let first = match news.recv_timeout(GLANCE) {
+            Ok(first) => Some(first),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else { return };
+        if let Some(first) = first {
+            let mut batch = vec![first];
+            batch.extend(news.try_iter().take(4096));
+            if let Err(error) = engine.hear(batch) {
+                tracing::error!(error = error.chain(), "cannot record what happened; it will be tried again");
+            }
+        }
+    }
+}
+
+fn keep_polling(engine: &Weak<Engine>, keep: Sender<News>) {
+    let mut asked: Option<Instant> = None;
+    let mut sweep_at = Instant::now();
+    loop {
+        let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else { break };
+        let ask = asked.is_none_or(|at| at.elapsed() >= engine.setup.poll_interval);
+        if ask {
+            asked = Some(Instant::now());
+        }
+        if let Err(error) = engine.round(ask) {
+            tracing::error!(error = error.chain(), "cannot look after the live jobs; it will be tried again");
+        }
+        if Instant::now() >= sweep_at {
+            let began = Instant::now();
+            if let Err(error) = engine.adopt() {
+                tracing::error!(error = error.chain(), "cannot look at the prefixes; it will be tried again");
+            }
+            sweep_at = Instant::now() + SWEEP.max(began.elapsed() * SWEEP_SHARE);
+        }
+        pause(&engine, GLANCE.min(engine.setup.poll_interval));
+    }
+    drop(keep);
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .map(drop)
+        .map_err(|error| Error::internal("cannot start a background thread", error))
+}
+
+/// Waits for the next round, in short steps so that closing does not take long.
+fn pause(engine: &Engine, at_most: Duration) {
+    let until = Instant::now() + at_most;
+    while !engine.is_closed() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50).min(until.saturating_duration_since(Instant::now())));
+    }
+}

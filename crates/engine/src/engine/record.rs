@@ -1,0 +1,196 @@
+//! How facts become events: the only way in.
+//!
+//! A job's `status.csv` is the journal. Whoever reaches a transition appends a row; this module takes rows into the index,
+//! each exactly once (its byte offset is its identity), in one transaction with the job's new state and the callbacks that
+//! it causes. What we reach ourselves is appended and taken in under the file's exclusive lock, so that no other process
+//! takes it for somebody else's.
+
+use std::path::Path;
+
+use jobgate_model::{Error, ErrorKind, Evidence, JobNdx, State, Transition};
+
+use super::{Engine, policy};
+use crate::store::history::{self, Absorbed, Arrival, Look};
+use crate::store::jobs::{self, JobRecord};
+use crate::tree::{self, Journal, Row, Tail};
+use crate::types::JobKey;
+
+/// What a transition may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Anything that psik allows.
+    Any,
+    /// Only if the run is not over; otherwise nothing is recorded.
+    UnlessOver,
+}
+
+impl Engine {
+    /// Appends a transition to the job's history and takes it in, with all that others appended before.
+    /// Gives the event's number (`None` when the rule forbade it) and the job afterwards.
+    pub(super) fn record(
+        &self,
+        record: &JobRecord,
+        transition: &Transition,
+        evidence: Evidence,
+        rule: Rule,
+    ) -> Result<(Option<i64>, JobRecord), Error> {
+        let base = &record.job.base;
+        let failed = |error: std::io::Error| cannot_write(base, error);
+        let mut journal = match Journal::lock(base) {
+            Ok(journal) => journal,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(self.lost_tree(record)),
+            Err(error) => return Err(failed(error)),
+        };
+        let record = self.by_key(record.job.key)?;
+        let mut tail = journal.tail(record.offset).map_err(failed)?;
+        if rule == Rule::UnlessOver && self.is_over(record.job.key, transition.jobndx, &tail)? {
+            let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
+            return Ok((None, absorbed.map_or(record, |absorbed| absorbed.record)));
+        }
+        let offset = journal.append(transition).map_err(failed)?;
+        let row = transition.to_row();
+        // What is written is what is recorded: line breaks in the info became blanks.
+        let written = Transition::from_row(row.trim_end_matches('\n')).unwrap_or_else(|| transition.clone());
+        tail.rows.push(Row { offset, transition: written });
+        tail.end = offset + row.len() as u64;
+        let absorbed =
+            self.take_in(&record, tail, Look::Tail(Some((offset, evidence))))?.ok_or_else(policy::missing)?;
+        drop(journal);
+        Ok((absorbed.events.last().copied(), absorbed.record))
+    }
+
+    /// Takes in what was appended to the job's history since the last look. A file that became shorter is mended or read anew.
+    pub(super) fn look(&self, record: JobRecord) -> Result<JobRecord, Error> {
+        let base = &record.job.base;
+        let size = tree::size(base).map_err(|error| cannot_read(base, error))?;
+        if size == record.offset {
+            return if size == 0 && !exists(base) { Err(self.lost_tree(&record)) } else { Ok(record) };
+        }
+        if size < record.offset {
+            return if exists(base) { self.mend(&record) } else { Err(self.lost_tree(&record)) };
+        }
+        let tail = tree::tail(base, record.offset).map_err(|error| cannot_read(base, error))?;
+        let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
+        Ok(absorbed.ok_or_else(policy::missing)?.record)
+    }
+
+    /// Takes rows into the index and does what follows from them.
+    pub(super) fn take_in(&self, record: &JobRecord, tail: Tail, look: Look) -> Result<Option<Absorbed>, Error> {
+        let arrival = Arrival { key: record.job.key, from: record.offset, tail, look, now: self.now() };
+        let absorbed = self.store.write(move |connection| history::absorb(connection, &arrival))?;
+        if let Some(absorbed) = &absorbed {
+            self.follow_up(absorbed);
+        }
+        Ok(absorbed)
+    }
+
+    /// [`Engine::look`] at many jobs with one write.
+    pub(super) fn look_at_all(&self, records: Vec<JobRecord>) -> Result<(), Error> {
+        let mut arrivals = Vec::new();
+        for record in records {
+            let base = &record.job.base;
+            match tree::size(base) {
+                Ok(size) if size > record.offset => {
+                    let Ok(tail) = tree::tail(base, record.offset) else { continue };
+                    let look = Look::Tail(None);
+                    arrivals.push(Arrival { key: record.job.key, from: record.offset, tail, look, now: self.now() });
+                }
+                Ok(size) if size == record.offset && size > 0 => {}
+                _ => drop(self.look(record)),
+            }
+        }
+        if arrivals.is_empty() {
+            return Ok(());
+        }
+        let absorbed = self.store.write(move |connection| {
+            arrivals.iter().map(|arrival| history::absorb(connection, arrival)).collect::<Result<Vec<_>, Error>>()
+        })?;
+        absorbed.iter().flatten().for_each(|absorbed| self.follow_up(absorbed));
+        Ok(())
+    }
+
+    fn follow_up(&self, absorbed: &Absorbed) {
+        for note in &absorbed.notes {
+            tree::console(&absorbed.record.job.base, note);
+        }
+        if absorbed.callbacks {
+            self.courier.wake();
+        }
+        self.bell.ring_all();
+    }
+
+    /// The job's row, or `Job not found`.
+    pub(super) fn by_key(&self, key: JobKey) -> Result<JobRecord, Error> {
+        self.store.read(|connection| jobs::by_key(connection, key))?.ok_or_else(policy::missing)
+    }
+
+    /// Whether a run has ended, by what is recorded and by rows that are not recorded yet.
+    fn is_over(&self, key: JobKey, jobndx: JobNdx, tail: &Tail) -> Result<bool, Error> {
+        let ended = |row: &Row| row.transition.jobndx == jobndx && row.transition.state.is_final();
+        if tail.rows.iter().any(ended) {
+            return Ok(true);
+        }
+        let history = self.store.read(|connection| history::rows(connection, key))?;
+        Ok(history.iter().any(|row| row.transition.jobndx == jobndx && row.transition.state.is_final()))
+    }
+
+    /// The history is shorter than what was taken in. Rows that the index has and the file lost (a torn write, power gone)
+    /// are written again; a file that says something else was rewritten by somebody and is read from the start.
+    fn mend(&self, record: &JobRecord) -> Result<JobRecord, Error> {
+        let base = &record.job.base;
+        let failed = |error: std::io::Error| cannot_write(base, error);
+        let mut journal = Journal::lock(base).map_err(failed)?;
+        let record = self.by_key(record.job.key)?;
+        let file = journal.tail(0).map_err(failed)?;
+        if file.end >= record.offset {
+            drop(journal);
+            return self.look(record);
+        }
+        let known = self.store.read(|connection| jobs::transitions(connection, record.job.key))?;
+        let found: Vec<&Transition> = file.rows.iter().map(|row| &row.transition).collect();
+        if found.len() <= known.len() && known.iter().zip(&found).all(|(a, b)| a == *b) {
+            tracing::warn!(job = %record.job.jobid, "the job's history lost rows; writing them again");
+            for row in &known[found.len()..] {
+                journal.append(row).map_err(failed)?;
+            }
+        } else {
+            tracing::warn!(job = %record.job.jobid, "the job's history was rewritten; reading it anew");
+        }
+        let tail = journal.tail(0).map_err(failed)?;
+        let record = JobRecord { offset: 0, ..record };
+        let key = record.job.key;
+        self.store.update(move |connection| jobs::reset(connection, key))?;
+        let absorbed = self.take_in(&record, tail, Look::Import)?;
+        Ok(absorbed.ok_or_else(policy::missing)?.record)
+    }
+
+    /// The job's directory is gone: somebody (psik's `rm`) deleted it, so it is dropped from the index.
+    fn lost_tree(&self, record: &JobRecord) -> Error {
+        let key = record.job.key;
+        if let Err(error) = self.store.update(move |connection| jobs::forget(connection, key)) {
+            return error;
+        }
+        policy::missing()
+    }
+}
+
+/// A transition of now.
+pub(super) fn transition(now: f64, jobndx: JobNdx, state: State, info: impl Into<String>) -> Transition {
+    Transition { time: now, jobndx, state, info: info.into() }
+}
+
+pub(super) fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+pub(super) fn cannot_write(base: &Path, error: std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, format!("cannot write the job's files in {}: {error}", base.display())).because(error)
+}
+
+fn cannot_read(base: &Path, error: std::io::Error) -> Error {
+    Error::internal(format!("cannot read the job's files in {}", base.display()), error)
+}

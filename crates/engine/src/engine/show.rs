@@ -1,0 +1,117 @@
+//! Finding, listing and showing jobs.
+
+use std::path::Path;
+
+use jobgate_model::{Error, Evidence, JobId, JobNdx, JobSpec, Principal, State};
+
+use super::record::{Rule, transition};
+use super::{Engine, policy};
+use crate::store::history;
+use crate::store::jobs::{self, JobRecord};
+use crate::types::{Counts, HistoryRow, Job, JobKey, JobRow, ListQuery};
+
+impl Engine {
+    /// Finds a job by its id, in one prefix or (None) in the first place's prefix that has it. What others wrote into its
+    /// `status.csv` since the last look is taken in first.
+    pub fn find(&self, who: &Principal, prefix: Option<&Path>, jobid: &JobId) -> Result<Job, Error> {
+        let prefixes = prefix.map_or_else(|| self.prefixes(), |one| vec![one]);
+        for prefix in prefixes {
+            let known = self.store.read(|connection| jobs::by_id(connection, prefix, jobid.as_str()))?;
+            let found = match known {
+                Some(record) => match self.look(record) {
+                    Err(error) if error.kind() == jobgate_model::ErrorKind::NotFound => continue,
+                    looked => Some(looked?),
+                },
+                None => self.adopt_one(prefix, jobid)?,
+            };
+            if let Some(record) = found {
+                return policy::admit(who, record).map(|record| record.job);
+            }
+        }
+        policy::known(who)?;
+        Err(policy::missing())
+    }
+
+    /// The job as it is now.
+    pub fn job(&self, who: &Principal, key: JobKey) -> Result<Job, Error> {
+        let record = self.admitted(who, key)?;
+        self.look(record).map(|record| record.job)
+    }
+
+    /// What the job's owner asked for (secrets included; do not show them).
+    pub fn spec(&self, who: &Principal, key: JobKey) -> Result<JobSpec, Error> {
+        self.admitted(who, key)?;
+        self.stored_spec(key)
+    }
+
+    /// All transitions in the order in which they were recorded.
+    pub fn history(&self, who: &Principal, key: JobKey) -> Result<Vec<HistoryRow>, Error> {
+        self.admitted(who, key)?;
+        self.store.read(|connection| history::rows(connection, key))
+    }
+
+    /// Calls `row` for every job of the listing, in order, without touching the directory tree.
+    pub fn list(&self, who: &Principal, query: &ListQuery, row: &mut dyn FnMut(JobRow<'_>)) -> Result<(), Error> {
+        let owner = policy::restriction(who)?;
+        self.store.read(|connection| jobs::list(connection, query, owner, row))
+    }
+
+    /// A number that changes with every change of what listings show, by this process or another.
+    pub fn revision(&self) -> Result<u64, Error> {
+        self.store.revision()
+    }
+
+    /// Records a transition that somebody told us of, and gives its event's number. What psik allows is allowed: any state,
+    /// any jobndx; but a run that is over stays over.
+    pub fn reached(
+        &self,
+        who: &Principal,
+        key: JobKey,
+        jobndx: JobNdx,
+        state: State,
+        info: &str,
+        evidence: Evidence,
+    ) -> Result<i64, Error> {
+        let record = self.admitted(who, key)?;
+        let (seq, _) = self.record(&record, &transition(self.now(), jobndx, state, info), evidence, Rule::Any)?;
+        Ok(seq.unwrap_or_default())
+    }
+
+    /// Numbers for `/metrics`.
+    pub fn counts(&self) -> Result<Counts, Error> {
+        self.store.read(jobs::counts)
+    }
+
+    /// Whether the index answers and every prefix can be written; for `/readyz`.
+    pub fn ready(&self) -> Result<(), Error> {
+        self.store.revision()?;
+        for prefix in self.prefixes() {
+            rustix::fs::access(prefix, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(
+                |error| {
+                    Error::new(
+                        jobgate_model::ErrorKind::Unavailable,
+                        format!("the prefix {} cannot be written", prefix.display()),
+                    )
+                    .because(error)
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The job's row, if this principal may have it.
+    pub(super) fn admitted(&self, who: &Principal, key: JobKey) -> Result<JobRecord, Error> {
+        policy::admit(who, self.by_key(key)?)
+    }
+
+    /// The stored spec, with what only the index has.
+    pub(crate) fn stored_spec(&self, key: JobKey) -> Result<JobSpec, Error> {
+        let (text, client_secret, _) =
+            self.store.read(|connection| jobs::spec(connection, key))?.ok_or_else(policy::missing)?;
+        let unreadable = || Error::invalid("the job's stored specification cannot be read; run `jobgate reindex`");
+        let value = serde_json::from_str(&text).map_err(|_| unreadable())?;
+        let mut spec = jobgate_model::parse_spec(&value, jobgate_model::Generation::V3).map_err(|_| unreadable())?;
+        spec.client_secret = client_secret;
+        Ok(spec)
+    }
+}

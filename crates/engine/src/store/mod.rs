@@ -1,0 +1,205 @@
+//! The index: SQLite in WAL mode, written in groups, read from a small pool.
+//!
+//! This module is the only one of the engine that speaks SQL. A write is a closure over the connection; writes that wait
+//! at the same time share one transaction and one sync to disk. Several processes may have the index open.
+
+pub(crate) mod deliveries;
+pub(crate) mod history;
+pub(crate) mod jobs;
+mod open;
+pub(crate) mod runs;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jobgate_model::{Error, ErrorKind};
+use rusqlite::Connection;
+
+/// How many idle read connections are kept.
+const READERS: usize = 4;
+
+type Finish = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// A write that waits: given the connection it runs and says how to answer; given a reason it answers at once.
+type Operation = Box<dyn FnOnce(Result<&Connection, &str>) -> Finish + Send>;
+
+/// The open index.
+pub(crate) struct Store {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    waiting: Mutex<Vec<Operation>>,
+    readers: Mutex<Vec<Connection>>,
+    revision: Mutex<Connection>,
+    seen: AtomicI64,
+    last: AtomicI64,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the index, or makes it. Refuses an index that a newer Jobgate wrote, and a network file system.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let writer = open::writer(path)?;
+        let revision = open::reader(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            waiting: Mutex::default(),
+            readers: Mutex::default(),
+            revision: Mutex::new(revision),
+            seen: AtomicI64::new(-1),
+            last: AtomicI64::new(0),
+        })
+    }
+
+    /// Runs a write and returns when it is durable. Its changes are undone alone if it fails.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = sync_channel(1);
+        lock(&self.waiting).push(package(operation, sender));
+        // Whoever gets the connection first takes along all who wait by then; they find their answer ready.
+        let connection = lock(&self.writer);
+        let group = std::mem::take(&mut *lock(&self.waiting));
+        if !group.is_empty() {
+            commit(&connection, group);
+        }
+        drop(connection);
+        answer(&receiver)
+    }
+
+    /// [`Self::write`] for a write that fails with SQLite's errors only.
+    pub(crate) fn update<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.write(move |connection| operation(connection).map_err(|error| broken("write the index", error)))
+    }
+
+    /// Runs a read on a connection of the pool; it sees one consistent state.
+    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        let idle = lock(&self.readers).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open::reader(&self.path)?,
+        };
+        let result = query(&connection).map_err(|error| broken("read the index", error));
+        let mut idle = lock(&self.readers);
+        if result.is_ok() && idle.len() < READERS {
+            idle.push(connection);
+        }
+        result
+    }
+
+    /// A number that changes whenever listings may have, by whichever process; cheap when nothing did.
+    pub(crate) fn revision(&self) -> Result<u64, Error> {
+        let connection = lock(&self.revision);
+        let failed = |error| broken("read the index", error);
+        let version: i64 = connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut s| s.query_row([], |r| r.get(0)))
+            .map_err(failed)?;
+        if self.seen.swap(version, Ordering::AcqRel) != version {
+            let (events, removals) = connection
+                .prepare_cached(
+                    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
+                            (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'removals')",
+                )
+                .and_then(|mut s| s.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))))
+                .map_err(failed)?;
+            self.last.store((removals << 40) + events, Ordering::Release);
+        }
+        Ok(self.last.load(Ordering::Acquire) as u64)
+    }
+}
+
+/// The index could not be used for this.
+pub(crate) fn broken(doing: &'static str, error: rusqlite::Error) -> Error {
+    let full = matches!(&error, rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::DiskFull);
+    if full {
+        return Error::new(ErrorKind::Unavailable, "the disk that holds the index is full; nothing was changed")
+            .because(error);
+    }
+    Error::internal(format!("cannot {doing}"), error)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn package<T: Send + 'static>(
+    operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    sender: SyncSender<Result<T, Error>>,
+) -> Operation {
+    let unwritten =
+        |reason: &str| Error::new(ErrorKind::Unavailable, "cannot write the index").because(reason.to_owned());
+    Box::new(move |connection| match connection {
+        Ok(connection) => {
+            let result = in_savepoint(connection, operation);
+            Box::new(move |committed| {
+                let result = match committed {
+                    Ok(()) => result,
+                    Err(reason) => result.and_then(|_| Err(unwritten(&reason))),
+                };
+                drop(sender.send(result));
+            })
+        }
+        Err(reason) => {
+            drop(sender.send(Err(unwritten(reason))));
+            Box::new(|_| ())
+        }
+    })
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    operation: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let sql = |text: &str| connection.execute_batch(text).map_err(|error| broken("write the index", error));
+    sql("SAVEPOINT one")?;
+    match operation(connection) {
+        Ok(value) => sql("RELEASE one").map(|()| value),
+        Err(error) => {
+            if !connection.is_autocommit() {
+                drop(sql("ROLLBACK TO one; RELEASE one"));
+            }
+            Err(error)
+        }
+    }
+}
+
+fn commit(connection: &Connection, group: Vec<Operation>) {
+    let mut group = group.into_iter();
+    let mut finish = Vec::with_capacity(group.len());
+    let mut result = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
+    while result.is_ok() {
+        let Some(operation) = group.next() else { break };
+        finish.push(operation(Ok(connection)));
+        // SQLite ends the whole transaction by itself when the disk is full; what follows must not run outside of one.
+        if connection.is_autocommit() {
+            result = Err("the disk is full or failed".into());
+        }
+    }
+    if result.is_ok() {
+        result = connection.execute_batch("COMMIT").map_err(|error| error.to_string());
+    }
+    if result.is_err() && !connection.is_autocommit() {
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    for one in finish {
+        one(result.clone());
+    }
+    for operation in group {
+        drop(operation(Err(result.as_ref().err().map_or("", String::as_str))));
+    }
+}
+
+fn answer<T>(receiver: &Receiver<Result<T, Error>>) -> Result<T, Error> {
+    receiver.recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, "cannot write the index")))
+}

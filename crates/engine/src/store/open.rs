@@ -1,0 +1,138 @@
+//! Opening the index and bringing its schema up to date.
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use jobgate_model::{Error, ErrorKind};
+use rusqlite::{Connection, OpenFlags};
+
+use super::broken;
+
+/// The schema's history; the index's `user_version` counts how many of them it has.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_index.sql")];
+
+/// File systems on which SQLite's shared memory does not work between machines: `statfs` magic and name.
+const NETWORK: [(u64, &str); 9] = [
+    (0x6969, "NFS"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x1983_0326, "BeeGFS"),
+    (0x00C3_6400, "CephFS"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB"),
+    (0x5346_414F, "AFS"),
+    (0x0102_1997, "9P"),
+];
+
+/// The name of the network file system that a directory is on, if it is on one.
+pub(crate) fn network_file_system(path: &Path) -> Option<&'static str> {
+    let magic = rustix::fs::statfs(path).ok()?.f_type as u64 & 0xFFFF_FFFF;
+    NETWORK.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
+}
+
+pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
+    if let Some(parent) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(|e| {
+            Error::new(ErrorKind::Internal, format!("cannot make the state directory {}", parent.display())).because(e)
+        })?;
+        if let Some(name) = network_file_system(parent) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "the state directory {} is on {name}; name one on a local disk (state_dir, or XDG_STATE_HOME)",
+                    parent.display()
+                ),
+            ));
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = open(path, flags)?;
+    let opening = |error| broken("open the index", error);
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(opening)?;
+    let version: usize = connection
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        .map_err(opening)?
+        .try_into()
+        .unwrap_or(0);
+    if version > MIGRATIONS.len() {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "the index {} was written by a newer jobgate (schema {version}, this one knows {})",
+                path.display(),
+                MIGRATIONS.len()
+            ),
+        ));
+    }
+    if version < MIGRATIONS.len() {
+        migrate(&connection).map_err(opening)?;
+        // Secrets are in it.
+        drop(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)));
+    }
+    Ok(connection)
+}
+
+pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| {
+        Error::new(ErrorKind::Unavailable, format!("cannot open the index {}", path.display())).because(e)
+    })?;
+    connection.busy_timeout(Duration::from_secs(20)).map_err(|e| broken("open the index", e))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Each step in a transaction of its own; two processes that start at once take turns.
+fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+    for (number, step) in MIGRATIONS.iter().enumerate() {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version == number as i64 {
+            connection.execute_batch(step)?;
+            connection.execute_batch(&format!("PRAGMA user_version = {}", number + 1))?;
+        }
+        connection.execute_batch("COMMIT")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_index_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/index.db");
+        drop(writer(&path).unwrap());
+        let future = Connection::open(&path).unwrap();
+        future.execute_batch("PRAGMA user_version = 99").unwrap();
+        drop(future);
+        let error = writer(&path).unwrap_err();
+        assert!(error.message().contains("newer jobgate"), "{error}");
+    }
+
+    #[test]
+    fn the_index_is_for_its_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/index.db");
+        drop(writer(&path).unwrap());
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    }
+
+    #[test]
+    fn two_processes_may_make_it_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.db");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| writer(&path).unwrap());
+            }
+        });
+    }
+}

@@ -1,0 +1,205 @@
+//! Runs: the intent to submit, who is handing it over, and what is still open.
+
+use std::path::PathBuf;
+
+use jobgate_model::{JobId, JobNdx, NativeId, RunRef, State};
+use rusqlite::{Connection, Row, params};
+
+use super::jobs;
+use crate::types::JobKey;
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It is intended; the batch system may or may not have it.
+    Intended,
+    /// The batch system has it.
+    Handed,
+    /// It is over.
+    Over,
+}
+
+/// The runs that one start makes.
+#[derive(Debug, Clone)]
+pub(crate) struct Intent {
+    /// The tasks of an array, or one `None`.
+    pub(crate) tasks: Vec<Option<i64>>,
+    /// Tasks at the same time.
+    pub(crate) at_most: Option<i64>,
+    /// The submitter's environment, encoded.
+    pub(crate) environment: Option<Vec<u8>>,
+    /// The process that will hand them over.
+    pub(crate) claim: String,
+}
+
+/// A run that is not over.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenRun {
+    pub(crate) key: JobKey,
+    pub(crate) base: PathBuf,
+    pub(crate) jobid: JobId,
+    pub(crate) backend: String,
+    pub(crate) jobndx: JobNdx,
+    pub(crate) state: Option<State>,
+    pub(crate) phase: Phase,
+    pub(crate) marker: String,
+    pub(crate) native: Option<String>,
+    pub(crate) queued: f64,
+    pub(crate) claim: Option<String>,
+    pub(crate) task: Option<i64>,
+    pub(crate) first: Option<JobNdx>,
+    pub(crate) at_most: Option<i64>,
+}
+
+impl OpenRun {
+    /// The run as a backend knows it.
+    pub(crate) fn to_ref(&self) -> RunRef {
+        RunRef {
+            base: self.base.clone(),
+            jobid: self.jobid.clone(),
+            jobndx: self.jobndx,
+            marker: self.marker.clone(),
+            native: self.native.clone().map(NativeId),
+            since: self.queued,
+        }
+    }
+}
+
+/// Enters the runs of one start, numbered on from the job's last, and takes back an earlier wish to cancel.
+pub(crate) fn intend(
+    connection: &Connection,
+    key: JobKey,
+    intent: &Intent,
+    marker: &str,
+) -> rusqlite::Result<Vec<JobNdx>> {
+    let count = intent.tasks.len() as i64;
+    let next: JobNdx = connection
+        .prepare_cached(
+            "UPDATE job SET next_ndx = next_ndx + ?2, live = live + ?2, cancel = 0 WHERE key = ?1 RETURNING next_ndx",
+        )?
+        .query_row(params![key.0, count], |row| row.get(0))?;
+    let first = next - count;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO run (job, jobndx, phase, marker, claim, task, first, at_most, environment) VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for (jobndx, task) in (first..).zip(&intent.tasks) {
+        statement.execute(params![
+            key.0,
+            jobndx,
+            format!("{marker}-{jobndx}"),
+            intent.claim,
+            task,
+            task.map(|_| first),
+            intent.at_most,
+            intent.environment
+        ])?;
+    }
+    Ok((first..next).collect())
+}
+
+/// Takes an intent back that the batch system refused; the jobndx is free again if it was the last.
+pub(crate) fn take_back(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM run WHERE job = ?1 AND jobndx = ?2 AND phase = 0")?
+        .execute(params![key.0, jobndx])?;
+    connection
+        .prepare_cached(
+            "UPDATE job SET next_ndx = 1 + coalesce((SELECT max(jobndx) FROM run WHERE job = ?1), 0),
+                 live = (SELECT count(*) FROM run WHERE job = ?1 AND phase < 2) WHERE key = ?1",
+        )?
+        .execute([key.0])?;
+    Ok(())
+}
+
+/// Lets this process hand a run over if nobody else is doing it: the claim must still be `old`.
+pub(crate) fn claim(
+    connection: &Connection,
+    key: JobKey,
+    jobndx: JobNdx,
+    old: Option<&str>,
+    new: &str,
+) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached("UPDATE run SET claim = ?4 WHERE job = ?1 AND jobndx = ?2 AND phase = 0 AND claim IS ?3")?
+        .execute(params![key.0, jobndx, old, new])?;
+    Ok(changed == 1)
+}
+
+/// The environment that a run was intended with.
+pub(crate) fn environment(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT environment FROM run WHERE job = ?1 AND jobndx = ?2")?
+        .query_row(params![key.0, jobndx], |row| row.get(0))
+}
+
+/// The batch system has the run: its environment need not be kept.
+pub(crate) fn handed(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE run SET environment = NULL, claim = NULL WHERE job = ?1 AND jobndx = ?2")?
+        .execute(params![key.0, jobndx])?;
+    Ok(())
+}
+
+/// The batch system was asked and knows these runs: the evidence is fresh.
+pub(crate) fn seen(connection: &Connection, runs: &[(JobKey, JobNdx)], now: f64) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("UPDATE run SET seen = ?3 WHERE job = ?1 AND jobndx = ?2")?;
+    for (key, jobndx) in runs {
+        statement.execute(params![key.0, jobndx, now])?;
+    }
+    Ok(())
+}
+
+/// Gives up the claim on a run whose submission is not known to have worked, so that it is looked for.
+pub(crate) fn unclaim(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE run SET claim = NULL WHERE job = ?1 AND jobndx = ?2 AND phase = 0")?
+        .execute(params![key.0, jobndx])?;
+    Ok(())
+}
+
+const COLUMNS: &str =
+    "job.key, prefix.path, job.jobid, job.backend, run.jobndx, run.state, run.phase, run.marker, run.native,
+    run.queued, run.claim, run.task, run.first, run.at_most";
+
+fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
+    let jobid =
+        JobId::parse(row.get_ref(2)?.as_str()?).map_err(|_| rusqlite::Error::InvalidColumnName("jobid".into()))?;
+    Ok(OpenRun {
+        key: JobKey(row.get(0)?),
+        base: PathBuf::from(row.get::<_, String>(1)?).join(jobid.as_str()),
+        jobid,
+        backend: row.get(3)?,
+        jobndx: row.get(4)?,
+        state: row.get::<_, Option<i64>>(5)?.map(jobs::state),
+        phase: match row.get::<_, i64>(6)? {
+            0 => Phase::Intended,
+            1 => Phase::Handed,
+            _ => Phase::Over,
+        },
+        marker: row.get(7)?,
+        native: row.get(8)?,
+        queued: row.get(9)?,
+        claim: row.get(10)?,
+        task: row.get(11)?,
+        first: row.get(12)?,
+        at_most: row.get(13)?,
+    })
+}
+
+/// The runs of a job that are not over, in order.
+pub(crate) fn of_job(connection: &Connection, key: JobKey) -> rusqlite::Result<Vec<OpenRun>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM run JOIN job ON job.key = run.job JOIN prefix ON prefix.id = job.prefix
+         WHERE run.job = ?1 AND run.phase < 2 ORDER BY run.jobndx"
+    );
+    connection.prepare_cached(&sql)?.query_map([key.0], open_run)?.collect()
+}
+
+/// All runs that are not over.
+pub(crate) fn all_open(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM run INDEXED BY run_open JOIN job ON job.key = run.job JOIN prefix ON prefix.id = job.prefix
+         WHERE run.phase < 2 ORDER BY run.job, run.jobndx"
+    );
+    connection.prepare_cached(&sql)?.query_map([], open_run)?.collect()
+}
