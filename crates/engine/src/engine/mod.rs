@@ -9,6 +9,8 @@ mod policy;
 mod reconcile;
 mod record;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

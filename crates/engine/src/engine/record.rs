@@ -120,7 +120,7 @@ impl Engine {
     }
 
     /// The job's row, or `Job not found`.
-    pub(super) fn by_key(&self, key: JobKey) -> Result<JobRecord, Error> {
+    pub(crate) fn by_key(&self, key: JobKey) -> Result<JobRecord, Error> {
         self.store.read(|connection| jobs::by_key(connection, key))?.ok_or_else(policy::missing)
     }
 

@@ -1,0 +1,508 @@
+//! The engine on a temporary prefix with a batch system that does what the test says.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jobgate_model::{
+    Backend, BackendConfig, Cancel, Error, ErrorKind, Established, Evidence, Generation, JobId, JobSpec, NativeId,
+    Phase, Principal, RunRef, RunRequest, Sighting, State, Submission, Transition,
+};
+
+use super::Engine;
+use crate::tree;
+use crate::types::*;
+
+/// What the batch system will say to the next submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Accept,
+    Refuse,
+    /// It takes the run and dies before answering.
+    Vanish,
+}
+
+#[derive(Debug)]
+struct Scripted {
+    mood: Mutex<Mood>,
+    taken: Mutex<Vec<String>>,
+    confirmed: Mutex<Vec<String>>,
+    next: AtomicU32,
+}
+
+impl Scripted {
+    fn taken(&self) -> usize {
+        self.taken.lock().unwrap().len()
+    }
+}
+
+impl Backend for Scripted {
+    fn kind(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn check(&self, spec: &JobSpec, _: &BackendConfig) -> Result<(), Error> {
+        if spec.attribute("never").is_some() { Err(Error::invalid("this can never run")) } else { Ok(()) }
+    }
+
+    fn array(&self, spec: &JobSpec) -> Result<Option<(Vec<i64>, Option<i64>)>, Error> {
+        Ok(spec.attribute("array").map(|last| ((0..=last.parse().unwrap()).collect(), Some(2))))
+    }
+
+    fn submit(&self, run: &RunRequest<'_>) -> Submission {
+        let mood = *self.mood.lock().unwrap();
+        if mood == Mood::Refuse {
+            return Submission::Refused(Error::new(ErrorKind::Refused, "no"));
+        }
+        self.taken.lock().unwrap().push(run.marker.to_owned());
+        if mood == Mood::Vanish {
+            return Submission::Unknown(Error::new(ErrorKind::Timeout, "no answer"));
+        }
+        Submission::Accepted(NativeId((100 + self.next.fetch_add(1, Ordering::SeqCst)).to_string()))
+    }
+
+    fn confirm(&self, marker: &str) {
+        self.confirmed.lock().unwrap().push(marker.to_owned());
+    }
+
+    fn find(&self, marker: &str) -> Result<Option<NativeId>, Error> {
+        Ok(self.taken.lock().unwrap().iter().any(|taken| taken == marker).then(|| NativeId("77".into())))
+    }
+
+    fn cancel(&self, run: &RunRef) -> Result<Cancel, Error> {
+        Ok(if self.confirmed.lock().unwrap().contains(&run.marker) { Cancel::Stopping } else { Cancel::Removed })
+    }
+
+    fn hold(&self, _: &RunRef) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn release(&self, _: &RunRef) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn observe(&self, runs: &[RunRef]) -> Result<Vec<Sighting>, Error> {
+        let lost = Phase::Ended(State::Failed, "lost".into());
+        Ok(runs.iter().map(|run| Sighting { marker: run.marker.clone(), phase: lost.clone() }).collect())
+    }
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    batch: Arc<Scripted>,
+    engine: Arc<Engine>,
+}
+
+fn me() -> Principal {
+    Principal::local(Established::Process)
+}
+
+fn open(dir: &Path, batch: &Arc<Scripted>, clock: Clock) -> Result<Arc<Engine>, Error> {
+    let place = Place {
+        name: "default".into(),
+        prefix: dir.join("prefix"),
+        config: BackendConfig::default(),
+        backend: batch.clone(),
+    };
+    let setup = Setup {
+        state_dir: dir.join("state"),
+        places: vec![place],
+        callbacks: CallbackPolicy::default(),
+        poll_interval: Duration::from_secs(1),
+        clock,
+    };
+    Engine::open(setup).map(Arc::new)
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let batch = Arc::new(Scripted {
+            mood: Mutex::new(Mood::Accept),
+            taken: Mutex::default(),
+            confirmed: Mutex::default(),
+            next: AtomicU32::new(0),
+        });
+        let engine = open(dir.path(), &batch, Clock::system()).unwrap();
+        Self { dir, batch, engine }
+    }
+
+    fn create(&self, spec: JobSpec, start: Start) -> Job {
+        let new = NewJob { spec, generation: Generation::V3, place: None, start, idempotency: None, environment: None };
+        self.engine.create(&me(), new).unwrap().job
+    }
+
+    fn run(&self, spec: JobSpec) -> Job {
+        let job = self.create(spec, Start::Yes);
+        self.engine.launch(job.key, OnRefusal::Record).unwrap();
+        self.engine.job(&me(), job.key).unwrap()
+    }
+
+    /// What the runner, or psik, does.
+    fn reach(&self, job: &Job, jobndx: i64, state: State, info: &str) {
+        tree::append(&job.base, &Transition { time: 9.0, jobndx, state, info: info.into() }).unwrap();
+    }
+
+    fn states(&self, job: &Job) -> Vec<(i64, State)> {
+        let rows = self.engine.history(&me(), self.engine.job(&me(), job.key).unwrap().key).unwrap();
+        rows.iter().map(|row| (row.transition.jobndx, row.transition.state)).collect()
+    }
+
+    fn prefix(&self) -> PathBuf {
+        self.dir.path().join("prefix")
+    }
+}
+
+use State::{Active, Canceled, Completed, Failed, New, Queued};
+
+#[test]
+fn a_job_goes_its_way() {
+    let bench = Bench::new();
+    let job = bench.run(JobSpec::new("true"));
+    assert_eq!((job.state, job.jobndx, job.info.as_str(), job.live), (Queued, 1, "100", true));
+    assert_eq!(bench.batch.confirmed.lock().unwrap().len(), 1);
+    bench.reach(&job, 1, Active, "");
+    bench.reach(&job, 1, Completed, "");
+    let job = bench.engine.find(&me(), None, &job.jobid).unwrap();
+    assert_eq!((job.state, job.live), (Completed, false));
+    assert_eq!(bench.states(&job), [(0, New), (1, Queued), (1, Active), (1, Completed)]);
+    let rows = bench.engine.history(&me(), job.key).unwrap();
+    assert_eq!(
+        rows.iter().map(|row| row.evidence).collect::<Vec<_>>(),
+        [Evidence::Gateway, Evidence::Gateway, Evidence::Tree, Evidence::Tree]
+    );
+    let sequence: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    assert!(sequence.is_sorted());
+}
+
+#[test]
+fn final_states_stay_final_for_their_jobndx() {
+    let bench = Bench::new();
+    let job = bench.run(JobSpec::new("true"));
+    bench.reach(&job, 1, Failed, "3");
+    bench.reach(&job, 1, Active, "");
+    bench.reach(&job, 1, Completed, "");
+    let job = bench.engine.job(&me(), job.key).unwrap();
+    assert_eq!((job.state, job.info.as_str()), (Failed, "3"));
+    assert_eq!(bench.states(&job).len(), 5, "late rows stay in the history");
+}
+
+#[test]
+fn what_could_never_run_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let attempt = |change: fn(&mut JobSpec), place: Option<&str>| {
+        let mut spec = JobSpec::new("true");
+        change(&mut spec);
+        let new = NewJob {
+            spec,
+            generation: Generation::V3,
+            place: place.map(str::to_owned),
+            start: Start::Yes,
+            idempotency: None,
+            environment: None,
+        };
+        bench.engine.create(&me(), new).unwrap_err()
+    };
+    assert!(attempt(|s| s.attributes.insert("never", "1"), None).message().contains("never run"));
+    assert!(attempt(|s| s.directory = Some("/no/such/dir".into()), None).message().contains("/no/such/dir"));
+    assert!(attempt(|s| s.directory = Some("relative".into()), None).message().contains("absolute"));
+    assert!(attempt(|s| s.backend = "none".into(), None).message().contains("configured are: default"));
+    assert!(attempt(|_| (), Some("none")).message().contains("unknown backend"));
+    assert_eq!(std::fs::read_dir(bench.prefix()).unwrap().count(), 0);
+    let mut listed = 0;
+    bench.engine.list(&me(), &ListQuery::default(), &mut |_| listed += 1).unwrap();
+    assert_eq!(listed, 0);
+}
+
+#[test]
+fn refusals_are_recorded_or_reported() {
+    let bench = Bench::new();
+    *bench.batch.mood.lock().unwrap() = Mood::Refuse;
+    let told = bench.create(JobSpec::new("true"), Start::Yes);
+    assert_eq!(bench.engine.launch(told.key, OnRefusal::Report).unwrap_err().message(), "no");
+    assert_eq!(bench.states(&told), [(0, New)]);
+    assert!(std::fs::read_to_string(told.base.join("log/console")).unwrap().contains("Error submitting job: no"));
+    let promised = bench.create(JobSpec::new("true"), Start::Yes);
+    bench.engine.launch(promised.key, OnRefusal::Record).unwrap();
+    assert_eq!(bench.states(&promised), [(0, New), (1, Failed)]);
+    *bench.batch.mood.lock().unwrap() = Mood::Accept;
+    assert_eq!(bench.engine.start(&me(), told.key, None).unwrap(), [1], "the refused jobndx is free again");
+}
+
+#[test]
+fn an_unknown_outcome_is_looked_for_and_never_submitted_again() {
+    let bench = Bench::new();
+    *bench.batch.mood.lock().unwrap() = Mood::Vanish;
+    let job = bench.create(JobSpec::new("true"), Start::Yes);
+    bench.engine.launch(job.key, OnRefusal::Record).unwrap();
+    assert_eq!(bench.states(&job), [(0, New)], "nothing is guessed");
+    assert!(bench.engine.job(&me(), job.key).unwrap().live);
+    bench.engine.poll(&me(), job.key).unwrap();
+    assert_eq!(bench.states(&job)[1], (1, Queued));
+    assert_eq!(bench.engine.job(&me(), job.key).unwrap().info, "77", "the run was adopted");
+    assert_eq!(bench.batch.taken(), 1);
+}
+
+#[test]
+fn an_intent_survives_its_process() {
+    let bench = Bench::new();
+    let job = bench.create(JobSpec::new("true"), Start::Yes);
+    // The process that intended it is gone: its claim names a process that never was.
+    let key = job.key;
+    bench
+        .engine
+        .store
+        .update(move |c| crate::store::runs::claim(c, key, 1, Some(crate::process::identity()), "1:1:x"))
+        .unwrap();
+    assert!(bench.engine.launch(job.key, OnRefusal::Record).unwrap().is_empty(), "not ours to hand over");
+    bench.engine.poll(&me(), job.key).unwrap();
+    assert_eq!(bench.states(&job), [(0, New), (1, Queued)]);
+    assert_eq!(bench.batch.taken(), 1);
+}
+
+#[test]
+fn ids_of_one_millisecond_differ_and_follow_the_clock_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::new();
+    let now = Arc::new(Mutex::new(2_000_000.0));
+    let read = now.clone();
+    let engine = open(dir.path(), &bench.batch, Clock::from_fn(move || *read.lock().unwrap())).unwrap();
+    let make = || {
+        let new = NewJob {
+            spec: JobSpec::new("true"),
+            generation: Generation::V3,
+            place: None,
+            start: Start::No,
+            idempotency: None,
+            environment: None,
+        };
+        engine.create(&me(), new).unwrap().job.jobid.as_str().to_owned()
+    };
+    assert_eq!([make(), make(), make()], ["2000000.000", "2000000.001", "2000000.002"]);
+    *now.lock().unwrap() = 1_999_000.0;
+    assert_eq!(make(), "2000000.003", "the clock stepped back: the order of submission is kept");
+    *now.lock().unwrap() = 2_000_500.0;
+    assert_eq!(make(), "2000500.000");
+}
+
+#[test]
+fn an_idempotency_key_means_one_job() {
+    let bench = Bench::new();
+    let send = |key: &str, digest: u8| {
+        let idempotency = Some(Idempotency { key: key.into(), digest: [digest; 32] });
+        let new = NewJob {
+            spec: JobSpec::new("true"),
+            generation: Generation::V3,
+            place: None,
+            start: Start::No,
+            idempotency,
+            environment: None,
+        };
+        bench.engine.create(&me(), new)
+    };
+    let first = send("a", 1).unwrap();
+    let again = send("a", 1).unwrap();
+    assert_eq!((first.repeated, again.repeated), (false, true));
+    assert_eq!(first.job.jobid, again.job.jobid);
+    assert_eq!(send("a", 2).unwrap_err().kind(), ErrorKind::KeyReused);
+    assert_ne!(send("b", 1).unwrap().job.jobid, first.job.jobid);
+    let ids: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| send("c", 3).unwrap().job.jobid)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "eight at once: {ids:?}");
+    assert_eq!(std::fs::read_dir(bench.prefix()).unwrap().count(), 3);
+}
+
+#[test]
+fn cancel_records_the_run_first_and_the_job_last() {
+    let bench = Bench::new();
+    let never = bench.create(JobSpec::new("true"), Start::No);
+    assert_eq!(bench.engine.cancel(&me(), never.key).unwrap(), Cancelled::Done);
+    assert_eq!(bench.states(&never), [(0, New), (0, Canceled)]);
+    assert_eq!(bench.engine.cancel(&me(), never.key).unwrap(), Cancelled::AlreadyFinal(Canceled));
+
+    let running = bench.run(JobSpec::new("sleep"));
+    bench.reach(&running, 1, Active, "");
+    assert_eq!(bench.engine.cancel(&me(), running.key).unwrap(), Cancelled::Stopping);
+    assert_eq!(bench.engine.settle_cancel(running.key, Duration::ZERO).unwrap(), Cancelled::Stopping);
+    bench.reach(&running, 1, Canceled, "");
+    assert_eq!(bench.engine.settle_cancel(running.key, Duration::ZERO).unwrap(), Cancelled::Done);
+    assert_eq!(bench.states(&running), [(0, New), (1, Queued), (1, Active), (1, Canceled), (0, Canceled)]);
+
+    let done = bench.run(JobSpec::new("true"));
+    bench.reach(&done, 1, Completed, "");
+    assert_eq!(bench.engine.cancel(&me(), done.key).unwrap(), Cancelled::AlreadyFinal(Completed));
+    assert_eq!(bench.engine.job(&me(), done.key).unwrap().state, Completed);
+}
+
+#[test]
+fn a_run_canceled_before_it_was_handed_over_never_starts() {
+    let bench = Bench::new();
+    let job = bench.create(JobSpec::new("true"), Start::Yes);
+    bench.engine.cancel(&me(), job.key).unwrap();
+    bench.engine.launch(job.key, OnRefusal::Record).unwrap();
+    assert_eq!(bench.states(&job), [(0, New), (1, Canceled), (0, Canceled)]);
+    assert!(bench.batch.confirmed.lock().unwrap().is_empty());
+}
+
+#[test]
+fn arrays_are_runs_of_one_job() {
+    let bench = Bench::new();
+    let mut spec = JobSpec::new("true");
+    spec.attributes.insert("--array", "3");
+    let job = bench.run(spec);
+    assert_eq!(bench.states(&job), [(0, New), (1, Queued), (2, Queued), (3, Queued), (4, Queued)]);
+    for jobndx in 1..=3 {
+        bench.reach(&job, jobndx, Completed, "");
+    }
+    assert!(bench.engine.job(&me(), job.key).unwrap().live);
+    bench.reach(&job, 4, Completed, "");
+    assert!(!bench.engine.job(&me(), job.key).unwrap().live);
+}
+
+#[test]
+fn psiks_own_jobs_are_taken_in_followed_and_dropped() {
+    let bench = Bench::new();
+    let base = bench.prefix().join("123.456");
+    let mut spec = JobSpec::new("echo hi");
+    spec.name = Some("foreign".into());
+    spec.directory = Some("/".into());
+    let at = |time, jobndx, state, info: &str| Transition { time, jobndx, state, info: info.into() };
+    tree::create(&base, &spec, &[at(1.0, 0, New, "{}"), at(2.0, 1, Queued, "4711"), at(3.0, 1, Active, "")]).unwrap();
+    std::fs::create_dir(bench.prefix().join("77")).unwrap();
+    std::fs::write(bench.prefix().join("junk"), "").unwrap();
+    assert_eq!(bench.engine.adopt().unwrap().changed, 1);
+    let id = JobId::parse("123.456").unwrap();
+    let job = bench.engine.find(&me(), None, &id).unwrap();
+    assert_eq!((job.state, job.live, job.name.as_deref()), (Active, true, Some("foreign")));
+    tree::append(&base, &at(4.0, 1, Completed, "")).unwrap();
+    assert_eq!(bench.engine.find(&me(), None, &id).unwrap().state, Completed);
+    assert!(bench.engine.deliveries(&me(), None, 10).unwrap().is_empty());
+    // The same file with something else in it, and shorter.
+    std::fs::write(base.join("status.csv"), "1.0,0,new,{}\n5.0,1,failed,7\n").unwrap();
+    assert_eq!(bench.engine.find(&me(), None, &id).unwrap().state, Failed);
+    std::fs::remove_dir_all(&base).unwrap();
+    assert_eq!(bench.engine.find(&me(), None, &id).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(bench.engine.counts().unwrap().jobs, [0; 6]);
+}
+
+#[test]
+fn the_index_is_rebuilt_from_the_tree() {
+    let bench = Bench::new();
+    let job = bench.run(JobSpec::new("true"));
+    bench.reach(&job, 1, Completed, "");
+    let before = bench.states(&job);
+    drop(bench.engine);
+    std::fs::remove_dir_all(bench.dir.path().join("state")).unwrap();
+    let engine = open(bench.dir.path(), &bench.batch, Clock::system()).unwrap();
+    assert_eq!(engine.reindex().unwrap().changed, 1);
+    let found = engine.find(&me(), None, &job.jobid).unwrap();
+    let after: Vec<_> =
+        engine.history(&me(), found.key).unwrap().iter().map(|r| (r.transition.jobndx, r.transition.state)).collect();
+    assert_eq!(after, before);
+    engine.reindex().unwrap();
+    assert_eq!(engine.history(&me(), found.key).unwrap().len(), before.len(), "rebuilding twice is the same");
+}
+
+#[test]
+fn rows_that_a_power_failure_took_from_the_tree_come_back() {
+    let bench = Bench::new();
+    let job = bench.run(JobSpec::new("true"));
+    std::fs::write(job.base.join("status.csv"), "").unwrap();
+    bench.engine.job(&me(), job.key).unwrap();
+    assert_eq!(tree::tail(&job.base, 0).unwrap().rows.len(), 2);
+    assert_eq!(bench.states(&job), [(0, New), (1, Queued)]);
+
+    std::fs::remove_dir_all(&job.base).unwrap();
+    bench.engine.store.update(|c| crate::store::jobs::set_boot(c, "an earlier boot")).unwrap();
+    let engine = open(bench.dir.path(), &bench.batch, Clock::system()).unwrap();
+    assert_eq!(engine.find(&me(), None, &job.jobid).unwrap().state, Queued);
+    assert!(job.base.join("work").is_dir());
+}
+
+#[test]
+fn a_lost_run_is_recorded_once_with_its_evidence() {
+    let bench = Bench::new();
+    let job = bench.run(JobSpec::new("true"));
+    bench.reach(&job, 1, Active, "");
+    bench.engine.poll(&me(), job.key).unwrap();
+    bench.engine.poll(&me(), job.key).unwrap();
+    let rows = bench.engine.history(&me(), job.key).unwrap();
+    let last = rows.last().unwrap();
+    assert_eq!(
+        (last.transition.state, last.transition.info.as_str(), last.evidence),
+        (Failed, "lost", Evidence::Query)
+    );
+    assert_eq!(rows.len(), 4);
+}
+
+#[test]
+fn nobody_sees_jobs_without_an_identity() {
+    let bench = Bench::new();
+    let job = bench.run(JobSpec::new("true"));
+    let stranger = Principal::address("192.0.2.1");
+    assert_eq!(bench.engine.job(&stranger, job.key).unwrap_err().kind(), ErrorKind::Unauthenticated);
+    assert!(bench.engine.list(&stranger, &ListQuery::default(), &mut |_| ()).is_err());
+    assert!(bench.engine.cancel(&stranger, job.key).is_err());
+}
+
+#[test]
+fn listings_are_filtered_then_paged() {
+    let bench = Bench::new();
+    let jobs: Vec<Job> = (0..5).map(|_| bench.create(JobSpec::new("x"), Start::No)).collect();
+    bench.engine.cancel(&me(), jobs[2].key).unwrap();
+    let ids = |query: ListQuery| {
+        let mut ids = Vec::new();
+        bench.engine.list(&me(), &query, &mut |row| ids.push(row.jobid.to_owned())).unwrap();
+        ids
+    };
+    let id = |n: usize| jobs[n].jobid.as_str().to_owned();
+    assert_eq!(ids(ListQuery::default()), [id(4), id(3), id(2), id(1), id(0)]);
+    assert_eq!(ids(ListQuery { order: Order::Oldest, limit: Some(2), ..Default::default() }), [id(0), id(1)]);
+    assert_eq!(ids(ListQuery { state: Some(New), index: 1, limit: Some(2), ..Default::default() }), [id(3), id(1)]);
+    assert_eq!(ids(ListQuery { state: Some(Canceled), ..Default::default() }), [id(2)]);
+    assert!(ids(ListQuery { backend: Some("none".into()), ..Default::default() }).is_empty());
+    assert!(ids(ListQuery { index: 9, ..Default::default() }).is_empty());
+    let before = bench.engine.revision().unwrap();
+    assert_eq!(bench.engine.revision().unwrap(), before);
+    bench.engine.remove(&me(), jobs[0].key).unwrap();
+    assert_ne!(bench.engine.revision().unwrap(), before);
+    assert!(!jobs[0].base.exists());
+}
+
+#[test]
+fn parallel_callbacks_are_all_recorded() {
+    let bench = Bench::new();
+    let job = bench.create(JobSpec::new("x"), Start::No);
+    std::thread::scope(|scope| {
+        for jobndx in 0..40 {
+            let (engine, key) = (&bench.engine, job.key);
+            scope.spawn(move || engine.reached(&me(), key, jobndx, Active, "", Evidence::Callback).unwrap());
+        }
+    });
+    let mut seen: Vec<i64> = bench.states(&job)[1..].iter().map(|(jobndx, _)| *jobndx).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn two_engines_on_one_index_record_each_row_once() {
+    let bench = Bench::new();
+    let other = open(bench.dir.path(), &bench.batch, Clock::system()).unwrap();
+    let job = bench.create(JobSpec::new("x"), Start::No);
+    std::thread::scope(|scope| {
+        for engine in [&bench.engine, &other] {
+            scope.spawn(|| {
+                for jobndx in 1..30 {
+                    engine.reached(&me(), job.key, jobndx, Active, "", Evidence::Callback).unwrap();
+                    engine.job(&me(), job.key).unwrap();
+                }
+            });
+        }
+    });
+    let rows = tree::tail(&job.base, 0).unwrap().rows.len();
+    assert_eq!(rows, 1 + 2 * 29);
+    assert_eq!(bench.engine.history(&me(), job.key).unwrap().len(), rows);
+}
