@@ -115,7 +115,9 @@ fn files_are_short_and_named_for_what_they_do() {
             wrong.push(format!("{} has {lines} lines", path.display()));
         }
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if ["util", "utils", "common", "helper", "helpers", "manager", "misc", "service", "data", "info"].contains(&stem) {
+        if ["util", "utils", "common", "helper", "helpers", "manager", "misc", "service", "data", "info"]
+            .contains(&stem)
+        {
             wrong.push(format!("{}: a name that says nothing", path.display()));
         }
     }

@@ -4,6 +4,7 @@
 //! conditions with a deadline and cleans up every process it caused. What a machine cannot run is skipped by
 //! [`fixture::skip`], which says so at the end of `./test`.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says by panicking and on stderr what is wrong")]
 
 mod at;
 mod cli;

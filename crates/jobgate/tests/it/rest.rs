@@ -182,7 +182,8 @@ fn lists_are_paged_and_filtered() {
     let home = Home::new();
     let gateway = Gateway::start(&home);
     let mut client = gateway.client();
-    let mut made: Vec<String> = (0..7).map(|n| client.create("v2", &json!({"script": "x", "name": format!("n{n}")}))).collect();
+    let mut made: Vec<String> =
+        (0..7).map(|n| client.create("v2", &json!({"script": "x", "name": format!("n{n}")}))).collect();
     made.reverse();
     let mut ids = |query: &str| -> Vec<String> {
         let list = client.get(&format!("/v2/jobs{query}")).json();
@@ -231,7 +232,7 @@ fn callbacks_are_signed_ordered_and_retried() {
 /// HMAC-SHA256 by another hand than ours.
 fn sign(home: &Home, body: &[u8], secret: &str) -> String {
     let code = "import hmac,sys;print('sha256='+hmac.new(sys.argv[1].encode(),bytes.fromhex(sys.argv[2]),'sha256').hexdigest())";
-    let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = body.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let output = home::run(home.program(Path::new("python3")).args(["-c", code, secret, &hex]));
     output.out.trim().to_owned()
 }
