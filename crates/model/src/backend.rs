@@ -121,6 +121,9 @@ pub struct Sighting {
 /// Told by [`Backend::attend`] when a job's directory is worth a look: its path, and what is known beyond the files.
 pub type Tell = Arc<dyn Fn(&Path, Option<Sighting>) + Send + Sync>;
 
+/// The task numbers of an array job, and how many of them may run at the same time.
+pub type Tasks = (Vec<i64>, Option<i64>);
+
 /// A place to run jobs. All calls may block; none is made from an async task.
 ///
 /// A backend reports facts and may be killed at any instruction: whoever comes next asks [`Backend::find`] and
@@ -134,7 +137,7 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// How many runs one start makes: the task numbers and the limit of an array job, or `None` for a single run.
     /// Backends that hand arrays to their batch system whole say `None`.
-    fn array(&self, spec: &JobSpec) -> Result<Option<(Vec<i64>, Option<i64>)>, Error> {
+    fn array(&self, spec: &JobSpec) -> Result<Option<Tasks>, Error> {
         let _ = spec;
         Ok(None)
     }

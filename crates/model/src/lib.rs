@@ -12,7 +12,7 @@ mod spec;
 mod state;
 mod transition;
 
-pub use backend::{Backend, Cancel, Evidence, NativeId, Phase, RunRef, RunRequest, Sighting, Submission, Tell};
+pub use backend::{Backend, Cancel, Evidence, NativeId, Phase, RunRef, RunRequest, Sighting, Submission, Tasks, Tell};
 pub use error::{Error, ErrorKind};
 pub use id::{JobId, JobNdx};
 pub use parse::{

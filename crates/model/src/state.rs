@@ -67,9 +67,7 @@ impl State {
         match (current, next) {
             (a, b) if a == b => Move::Repeat,
             (New, _) | (Queued, Active) | (Queued | Active, Completed | Failed | Canceled) => Move::Legal,
-            (Completed | Failed | Canceled, _) | (_, New) | (Active, Queued) | (Queued, Queued) | (Active, Active) => {
-                Move::Late
-            }
+            (Completed | Failed | Canceled, _) | (_, New) | (Queued, Queued) | (Active, Queued | Active) => Move::Late,
         }
     }
 

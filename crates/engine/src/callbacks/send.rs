@@ -54,10 +54,8 @@ impl Clients {
     }
 
     fn build(&self, tls: bool) -> Result<reqwest::Client, String> {
-        if tls {
-            // An error means that there is a provider already.
-            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        }
+        // An error means that there is a provider already.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
             .timeout(self.timeout)
             .connect_timeout(self.timeout.min(Duration::from_secs(10)))
@@ -78,12 +76,7 @@ impl Clients {
 pub fn sign(secret: &str, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, body);
-    let mut text = String::with_capacity(71);
-    text.push_str("sha256=");
-    for byte in tag.as_ref() {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    tag.as_ref().iter().fold(String::from("sha256="), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn headers(extra: &StringMap, secret: Option<&str>, body: &str) -> Result<HeaderMap, String> {

@@ -33,7 +33,7 @@ impl Engine {
             usable(directory)?;
         }
         let intent = match new.start {
-            Start::Yes => Some(self.intent(place, &spec, &config, new.environment.as_deref())?),
+            Start::Yes => Some(intent(place, &spec, &config, new.environment.as_deref())?),
             Start::No => None,
         };
         let (jobid, base, spec, first) = self.make_tree(place, spec, &config)?;
@@ -59,23 +59,6 @@ impl Engine {
                 self.earlier(who, new.idempotency.as_ref())?.ok_or(error)
             }
         }
-    }
-
-    /// What one start of a job makes: checked against what its batch system could ever run.
-    pub(super) fn intent(
-        &self,
-        place: &Place,
-        spec: &JobSpec,
-        config: &BackendConfig,
-        environment: Option<&[(std::ffi::OsString, std::ffi::OsString)]>,
-    ) -> Result<Intent, Error> {
-        place.backend.check(spec, config)?;
-        let (tasks, at_most) = match place.backend.array(spec)? {
-            Some((tasks, at_most)) => (tasks.into_iter().map(Some).collect(), at_most),
-            None => (vec![None], None),
-        };
-        let environment = environment.filter(|_| spec.inherit_environment).map(super::launch::encode_environment);
-        Ok(Intent { tasks, at_most, environment, claim: process::identity().to_owned() })
     }
 
     fn earlier(&self, who: &Principal, promise: Option<&Idempotency>) -> Result<Option<Created>, Error> {
@@ -189,6 +172,22 @@ fn usable(directory: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// What one start of a job makes: checked against what its batch system could ever run.
+pub(super) fn intent(
+    place: &Place,
+    spec: &JobSpec,
+    config: &BackendConfig,
+    environment: Option<&[(std::ffi::OsString, std::ffi::OsString)]>,
+) -> Result<Intent, Error> {
+    place.backend.check(spec, config)?;
+    let (tasks, at_most) = match place.backend.array(spec)? {
+        Some((tasks, at_most)) => (tasks.into_iter().map(Some).collect(), at_most),
+        None => (vec![None], None),
+    };
+    let environment = environment.filter(|_| spec.inherit_environment).map(super::launch::encode_environment);
+    Ok(Intent { tasks, at_most, environment, claim: process::identity().to_owned() })
+}
+
 /// Eight random hexadecimal digits.
 pub(super) fn random_hex() -> String {
     let mut bytes = [0; 4];
@@ -196,5 +195,5 @@ pub(super) fn random_hex() -> String {
     if aws_lc_rs::rand::fill(&mut bytes).is_err() {
         bytes = std::process::id().to_le_bytes();
     }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:08x}", u32::from_ne_bytes(bytes))
 }

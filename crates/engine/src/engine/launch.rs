@@ -29,12 +29,12 @@ impl Engine {
         &self,
         who: &Principal,
         key: JobKey,
-        environment: Option<Vec<(OsString, OsString)>>,
+        environment: Option<&[(OsString, OsString)]>,
     ) -> Result<Vec<JobNdx>, Error> {
         let record = self.admitted(who, key)?;
         let record = self.look(record)?;
         let ready = self.ready_job(record)?;
-        let intent = self.intent(ready.place, &ready.spec, &ready.config, environment.as_deref())?;
+        let intent = create::intent(ready.place, &ready.spec, &ready.config, environment)?;
         let marker = format!("jobgate-{}-{}", ready.record.job.jobid, create::random_hex());
         self.store.update(move |connection| runs::intend(connection, key, &intent, &marker))
     }

@@ -37,8 +37,7 @@ impl Engine {
             for run in &open {
                 self.recover(run)?;
             }
-            let handed = open.into_iter().filter(|run| run.phase == Phase::Handed).collect();
-            self.observe(handed)?;
+            self.observe(&open)?;
             if record.cancel {
                 self.stop_runs(&self.by_key(key)?)?;
             }
@@ -88,7 +87,7 @@ impl Engine {
     }
 
     /// Looks at the jobs that there is news of, then records what was seen beyond their files.
-    fn hear(&self, news: Vec<News>) -> Result<(), Error> {
+    fn hear(&self, news: &[News]) -> Result<(), Error> {
         let mut bases: Vec<&PathBuf> = news.iter().map(|(base, _)| base).collect();
         bases.sort_unstable();
         bases.dedup();
@@ -97,7 +96,7 @@ impl Engine {
             records.extend(self.by_base(base)?);
         }
         self.look_at_all(records)?;
-        for (base, sighting) in &news {
+        for (base, sighting) in news {
             if let (Some(sighting), Some(record)) = (sighting, self.by_base(base)?) {
                 let open = self.store.read(|connection| runs::of_job(connection, record.job.key))?;
                 if let Some(run) = open.iter().find(|run| run.marker == sighting.marker) {
@@ -120,10 +119,13 @@ impl Engine {
     }
 
     /// Asks every batch system about all of its runs, once.
-    fn observe(&self, open: Vec<OpenRun>) -> Result<(), Error> {
+    fn observe(&self, open: &[OpenRun]) -> Result<(), Error> {
         for place in self.places() {
             let here = |run: &&OpenRun| {
-                run.backend == place.name && run.base.parent() == Some(&place.prefix) && !run.marker.is_empty()
+                run.phase == Phase::Handed
+                    && run.backend == place.name
+                    && run.base.parent() == Some(&place.prefix)
+                    && !run.marker.is_empty()
             };
             let mine: Vec<&OpenRun> = open.iter().filter(here).collect();
             if !mine.is_empty() {
@@ -185,7 +187,7 @@ impl Engine {
                 drop(self.by_key(key).and_then(|record| self.stop_runs(&record)));
             }
         }
-        if ask { self.observe(open.into_iter().filter(|run| run.phase == Phase::Handed).collect()) } else { Ok(()) }
+        if ask { self.observe(&open) } else { Ok(()) }
     }
 }
 
@@ -200,7 +202,7 @@ fn watch(engine: &Weak<Engine>, news: &Receiver<News>) {
         if let Some(first) = first {
             let mut batch = vec![first];
             batch.extend(news.try_iter().take(4096));
-            if let Err(error) = engine.hear(batch) {
+            if let Err(error) = engine.hear(&batch) {
                 tracing::error!(error = error.chain(), "cannot record what happened; it will be tried again");
             }
         }

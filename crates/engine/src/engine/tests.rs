@@ -24,7 +24,7 @@ enum Mood {
 }
 
 #[derive(Debug)]
-struct Scripted {
+pub(crate) struct Scripted {
     mood: Mutex<Mood>,
     taken: Mutex<Vec<String>>,
     confirmed: Mutex<Vec<String>>,
@@ -88,17 +88,17 @@ impl Backend for Scripted {
     }
 }
 
-struct Bench {
+pub(crate) struct Bench {
     dir: tempfile::TempDir,
-    batch: Arc<Scripted>,
-    engine: Arc<Engine>,
+    pub(crate) batch: Arc<Scripted>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 fn me() -> Principal {
     Principal::local(Established::Process)
 }
 
-fn open(dir: &Path, batch: &Arc<Scripted>, clock: Clock) -> Result<Arc<Engine>, Error> {
+fn open(dir: &Path, batch: &Arc<Scripted>, clock: Clock) -> Arc<Engine> {
     let place = Place {
         name: "default".into(),
         prefix: dir.join("prefix"),
@@ -112,11 +112,21 @@ fn open(dir: &Path, batch: &Arc<Scripted>, clock: Clock) -> Result<Arc<Engine>, 
         poll_interval: Duration::from_secs(1),
         clock,
     };
-    Engine::open(setup).map(Arc::new)
+    Arc::new(Engine::open(setup).unwrap())
+}
+
+pub(crate) fn open_with(dir: &Path, batch: &Arc<Scripted>, callbacks: CallbackPolicy) -> Arc<Engine> {
+    let engine = open(dir, batch, Clock::system());
+    let setup = Setup { callbacks, ..engine.setup.clone() };
+    Arc::new(Engine::open(setup).unwrap())
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::with(CallbackPolicy::default())
+    }
+
+    pub(crate) fn with(callbacks: CallbackPolicy) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let batch = Arc::new(Scripted {
             mood: Mutex::new(Mood::Accept),
@@ -124,8 +134,12 @@ impl Bench {
             confirmed: Mutex::default(),
             next: AtomicU32::new(0),
         });
-        let engine = open(dir.path(), &batch, Clock::system()).unwrap();
+        let engine = open_with(dir.path(), &batch, callbacks);
         Self { dir, batch, engine }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     fn create(&self, spec: JobSpec, start: Start) -> Job {
@@ -139,11 +153,6 @@ impl Bench {
         self.engine.job(&me(), job.key).unwrap()
     }
 
-    /// What the runner, or psik, does.
-    fn reach(&self, job: &Job, jobndx: i64, state: State, info: &str) {
-        tree::append(&job.base, &Transition { time: 9.0, jobndx, state, info: info.into() }).unwrap();
-    }
-
     fn states(&self, job: &Job) -> Vec<(i64, State)> {
         let rows = self.engine.history(&me(), self.engine.job(&me(), job.key).unwrap().key).unwrap();
         rows.iter().map(|row| (row.transition.jobndx, row.transition.state)).collect()
@@ -154,6 +163,11 @@ impl Bench {
     }
 }
 
+/// What the runner, or psik, does.
+fn reach(job: &Job, jobndx: i64, state: State, info: &str) {
+    tree::append(&job.base, &Transition { time: 9.0, jobndx, state, info: info.into() }).unwrap();
+}
+
 use State::{Active, Canceled, Completed, Failed, New, Queued};
 
 #[test]
@@ -162,8 +176,8 @@ fn a_job_goes_its_way() {
     let job = bench.run(JobSpec::new("true"));
     assert_eq!((job.state, job.jobndx, job.info.as_str(), job.live), (Queued, 1, "100", true));
     assert_eq!(bench.batch.confirmed.lock().unwrap().len(), 1);
-    bench.reach(&job, 1, Active, "");
-    bench.reach(&job, 1, Completed, "");
+    reach(&job, 1, Active, "");
+    reach(&job, 1, Completed, "");
     let job = bench.engine.find(&me(), None, &job.jobid).unwrap();
     assert_eq!((job.state, job.live), (Completed, false));
     assert_eq!(bench.states(&job), [(0, New), (1, Queued), (1, Active), (1, Completed)]);
@@ -180,9 +194,9 @@ fn a_job_goes_its_way() {
 fn final_states_stay_final_for_their_jobndx() {
     let bench = Bench::new();
     let job = bench.run(JobSpec::new("true"));
-    bench.reach(&job, 1, Failed, "3");
-    bench.reach(&job, 1, Active, "");
-    bench.reach(&job, 1, Completed, "");
+    reach(&job, 1, Failed, "3");
+    reach(&job, 1, Active, "");
+    reach(&job, 1, Completed, "");
     let job = bench.engine.job(&me(), job.key).unwrap();
     assert_eq!((job.state, job.info.as_str()), (Failed, "3"));
     assert_eq!(bench.states(&job).len(), 5, "late rows stay in the history");
@@ -267,7 +281,7 @@ fn ids_of_one_millisecond_differ_and_follow_the_clock_back() {
     let bench = Bench::new();
     let now = Arc::new(Mutex::new(2_000_000.0));
     let read = now.clone();
-    let engine = open(dir.path(), &bench.batch, Clock::from_fn(move || *read.lock().unwrap())).unwrap();
+    let engine = open(dir.path(), &bench.batch, Clock::from_fn(move || *read.lock().unwrap()));
     let make = || {
         let new = NewJob {
             spec: JobSpec::new("true"),
@@ -324,15 +338,15 @@ fn cancel_records_the_run_first_and_the_job_last() {
     assert_eq!(bench.engine.cancel(&me(), never.key).unwrap(), Cancelled::AlreadyFinal(Canceled));
 
     let running = bench.run(JobSpec::new("sleep"));
-    bench.reach(&running, 1, Active, "");
+    reach(&running, 1, Active, "");
     assert_eq!(bench.engine.cancel(&me(), running.key).unwrap(), Cancelled::Stopping);
     assert_eq!(bench.engine.settle_cancel(running.key, Duration::ZERO).unwrap(), Cancelled::Stopping);
-    bench.reach(&running, 1, Canceled, "");
+    reach(&running, 1, Canceled, "");
     assert_eq!(bench.engine.settle_cancel(running.key, Duration::ZERO).unwrap(), Cancelled::Done);
     assert_eq!(bench.states(&running), [(0, New), (1, Queued), (1, Active), (1, Canceled), (0, Canceled)]);
 
     let done = bench.run(JobSpec::new("true"));
-    bench.reach(&done, 1, Completed, "");
+    reach(&done, 1, Completed, "");
     assert_eq!(bench.engine.cancel(&me(), done.key).unwrap(), Cancelled::AlreadyFinal(Completed));
     assert_eq!(bench.engine.job(&me(), done.key).unwrap().state, Completed);
 }
@@ -355,10 +369,10 @@ fn arrays_are_runs_of_one_job() {
     let job = bench.run(spec);
     assert_eq!(bench.states(&job), [(0, New), (1, Queued), (2, Queued), (3, Queued), (4, Queued)]);
     for jobndx in 1..=3 {
-        bench.reach(&job, jobndx, Completed, "");
+        reach(&job, jobndx, Completed, "");
     }
     assert!(bench.engine.job(&me(), job.key).unwrap().live);
-    bench.reach(&job, 4, Completed, "");
+    reach(&job, 4, Completed, "");
     assert!(!bench.engine.job(&me(), job.key).unwrap().live);
 }
 
@@ -392,11 +406,11 @@ fn psiks_own_jobs_are_taken_in_followed_and_dropped() {
 fn the_index_is_rebuilt_from_the_tree() {
     let bench = Bench::new();
     let job = bench.run(JobSpec::new("true"));
-    bench.reach(&job, 1, Completed, "");
+    reach(&job, 1, Completed, "");
     let before = bench.states(&job);
     drop(bench.engine);
     std::fs::remove_dir_all(bench.dir.path().join("state")).unwrap();
-    let engine = open(bench.dir.path(), &bench.batch, Clock::system()).unwrap();
+    let engine = open(bench.dir.path(), &bench.batch, Clock::system());
     assert_eq!(engine.reindex().unwrap().changed, 1);
     let found = engine.find(&me(), None, &job.jobid).unwrap();
     let after: Vec<_> =
@@ -417,7 +431,7 @@ fn rows_that_a_power_failure_took_from_the_tree_come_back() {
 
     std::fs::remove_dir_all(&job.base).unwrap();
     bench.engine.store.update(|c| crate::store::jobs::set_boot(c, "an earlier boot")).unwrap();
-    let engine = open(bench.dir.path(), &bench.batch, Clock::system()).unwrap();
+    let engine = open(bench.dir.path(), &bench.batch, Clock::system());
     assert_eq!(engine.find(&me(), None, &job.jobid).unwrap().state, Queued);
     assert!(job.base.join("work").is_dir());
 }
@@ -426,7 +440,7 @@ fn rows_that_a_power_failure_took_from_the_tree_come_back() {
 fn a_lost_run_is_recorded_once_with_its_evidence() {
     let bench = Bench::new();
     let job = bench.run(JobSpec::new("true"));
-    bench.reach(&job, 1, Active, "");
+    reach(&job, 1, Active, "");
     bench.engine.poll(&me(), job.key).unwrap();
     bench.engine.poll(&me(), job.key).unwrap();
     let rows = bench.engine.history(&me(), job.key).unwrap();
@@ -490,7 +504,7 @@ fn parallel_callbacks_are_all_recorded() {
 #[test]
 fn two_engines_on_one_index_record_each_row_once() {
     let bench = Bench::new();
-    let other = open(bench.dir.path(), &bench.batch, Clock::system()).unwrap();
+    let other = open(bench.dir.path(), &bench.batch, Clock::system());
     let job = bench.create(JobSpec::new("x"), Start::No);
     std::thread::scope(|scope| {
         for engine in [&bench.engine, &other] {

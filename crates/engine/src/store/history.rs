@@ -110,7 +110,10 @@ fn apply(connection: &Connection, record: &mut JobRecord, row: &Transition, now:
     let run = connection
         .prepare_cached("SELECT state, marker FROM run WHERE job = ?1 AND jobndx = ?2")?
         .query_row(params![key, row.jobndx], |r| {
-            Ok(RunRow { state: r.get::<_, Option<i64>>(0)?.map(jobs::state), ours: r.get_ref(1)?.as_str()? != "" })
+            Ok(RunRow {
+                state: r.get::<_, Option<i64>>(0)?.map(jobs::state),
+                ours: !r.get_ref(1)?.as_str()?.is_empty(),
+            })
         })
         .optional()?;
     let ours = run.as_ref().is_some_and(|run| run.ours);
