@@ -165,7 +165,7 @@ pub enum Order {
 /// What to list. Filters first, then `index` and `limit`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ListQuery {
-    /// Only jobs of this prefix.
+    /// Only jobs of this prefix; `None`: of all prefixes of the engine's places.
     pub prefix: Option<PathBuf>,
     /// Only jobs of the place with this name.
     pub backend: Option<String>,

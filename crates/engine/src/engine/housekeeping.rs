@@ -33,7 +33,9 @@ impl Engine {
         let owner = policy::restriction(who)?;
         let before = self.now() - retention.older_than.as_secs_f64();
         let prefix = retention.prefix.map(|prefix| prefix.canonicalize().unwrap_or_else(|_| prefix.to_owned()));
-        let old = self.store.read(|connection| jobs::older(connection, before, prefix.as_deref()))?;
+        let prefixes: Vec<&Path> =
+            self.prefixes().into_iter().filter(|one| prefix.as_deref().is_none_or(|wanted| wanted == *one)).collect();
+        let old = self.store.read(|connection| jobs::older(connection, before, &prefixes))?;
         let mut tally = Tally::default();
         for record in old.into_iter().filter(|record| owner.is_none_or(|owner| record.job.owner == owner)) {
             tally.seen += 1;
@@ -55,7 +57,7 @@ impl Engine {
     /// Deliveries, newest first.
     pub fn deliveries(&self, who: &Principal, key: Option<JobKey>, limit: u64) -> Result<Vec<Delivery>, Error> {
         let owner = policy::restriction(who)?;
-        self.store.read(|connection| deliveries::list(connection, key, owner, limit))
+        self.store.read(|connection| deliveries::list(connection, key, &self.prefixes(), owner, limit))
     }
 
     /// Makes a delivery due at once, also one that was given up.

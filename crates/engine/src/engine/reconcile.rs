@@ -171,11 +171,11 @@ impl Engine {
 
     /// One round over everything that is not over.
     fn round(&self, ask: bool) -> Result<(), Error> {
-        let unfinished = self.store.read(jobs::unfinished)?;
+        let unfinished = self.store.read(|connection| jobs::unfinished(connection, &self.prefixes()))?;
         let canceling: Vec<JobKey> =
             unfinished.iter().filter(|record| record.cancel).map(|record| record.job.key).collect();
         self.look_at_all(unfinished)?;
-        let open = self.store.read(runs::all_open)?;
+        let open = self.store.read(|connection| runs::all_open(connection, &self.prefixes()))?;
         for run in open.iter().filter(|run| run.phase == Phase::Intended) {
             self.recover(run).unwrap_or_else(|error| {
                 tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot finish the submission yet");

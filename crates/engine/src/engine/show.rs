@@ -53,7 +53,8 @@ impl Engine {
     /// Calls `row` for every job of the listing, in order, without touching the directory tree.
     pub fn list(&self, who: &Principal, query: &ListQuery, row: &mut dyn FnMut(JobRow<'_>)) -> Result<(), Error> {
         let owner = policy::restriction(who)?;
-        self.store.read(|connection| jobs::list(connection, query, owner, row))
+        let prefixes = query.prefix.as_deref().map_or_else(|| self.prefixes(), |one| vec![one]);
+        self.store.read(|connection| jobs::list(connection, query, &prefixes, owner, row))
     }
 
     /// A number that changes with every change of what listings show, by this process or another.
@@ -79,7 +80,7 @@ impl Engine {
 
     /// Numbers for `/metrics`.
     pub fn counts(&self) -> Result<Counts, Error> {
-        self.store.read(jobs::counts)
+        self.store.read(|connection| jobs::counts(connection, &self.prefixes()))
     }
 
     /// Whether the index answers and every prefix can be written; for `/readyz`.

@@ -250,6 +250,7 @@ pub(crate) fn retry(connection: &Connection, id: i64, now: f64) -> rusqlite::Res
 pub(crate) fn list(
     connection: &Connection,
     key: Option<JobKey>,
+    prefixes: &[&std::path::Path],
     owner: Option<&str>,
     limit: u64,
 ) -> rusqlite::Result<Vec<Delivery>> {
@@ -257,9 +258,10 @@ pub(crate) fn list(
         .prepare_cached(
             "SELECT delivery.id, job.jobid, delivery.jobndx, delivery.state, spec.callback, delivery.status, attempts, next, last
              FROM delivery JOIN job ON job.key = delivery.job JOIN spec ON spec.job = job.key
-             WHERE (?1 IS NULL OR delivery.job = ?1) AND (?2 IS NULL OR job.owner = ?2) ORDER BY delivery.id DESC LIMIT ?3",
+             WHERE (?1 IS NULL OR delivery.job = ?1) AND (?2 IS NULL OR job.owner = ?2)
+                 AND job.prefix IN (SELECT id FROM prefix WHERE path IN (SELECT value FROM json_each(?4))) ORDER BY delivery.id DESC LIMIT ?3",
         )?
-        .query_map(params![key.map(|k| k.0), owner, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        .query_map(params![key.map(|k| k.0), owner, i64::try_from(limit).unwrap_or(i64::MAX), jobs::paths(prefixes)], |row| {
             let jobid: String = row.get(1)?;
             Ok(Delivery {
                 id: row.get(0)?,

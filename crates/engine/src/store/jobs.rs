@@ -162,12 +162,23 @@ pub(crate) fn by_id(connection: &Connection, prefix: &Path, jobid: &str) -> rusq
         .optional()
 }
 
-/// Jobs with something under way, or to be canceled.
-pub(crate) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<JobRecord>> {
+/// Restricts rows of `job` to a list of prefixes, given as a JSON array of paths.
+const AMONG: &str = "prefix IN (SELECT id FROM prefix WHERE path IN (SELECT value FROM json_each(?)))";
+
+pub(super) fn paths(prefixes: &[&Path]) -> String {
+    serde_json::Value::from_iter(prefixes.iter().map(|path| path.to_string_lossy().into_owned())).to_string()
+}
+
+/// Jobs of these prefixes with something under way, or to be canceled.
+pub(crate) fn unfinished(connection: &Connection, prefixes: &[&Path]) -> rusqlite::Result<Vec<JobRecord>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM job INDEXED BY job_unfinished JOIN prefix ON prefix.id = job.prefix WHERE job.live > 0 OR job.cancel = 1"
     );
-    connection.prepare_cached(&sql)?.query_map([], record)?.collect()
+    let all = connection.prepare_cached(&sql)?.query_map([], record)?.collect::<rusqlite::Result<Vec<JobRecord>>>()?;
+    Ok(all
+        .into_iter()
+        .filter(|record| record.job.base.parent().is_some_and(|prefix| prefixes.contains(&prefix)))
+        .collect())
 }
 
 /// (key, jobid, bytes of history taken in) of all jobs of a prefix.
@@ -194,10 +205,11 @@ pub(crate) fn spec(
         .optional()
 }
 
-/// Walks a listing; with `owner`, only that one's jobs.
+/// Walks a listing of these prefixes; with `owner`, only that one's jobs.
 pub(crate) fn list(
     connection: &Connection,
     query: &ListQuery,
+    prefixes: &[&Path],
     owner: Option<&str>,
     each: &mut dyn FnMut(JobRow<'_>),
 ) -> rusqlite::Result<()> {
@@ -207,8 +219,10 @@ pub(crate) fn list(
         clauses.push(clause);
         values.push(value);
     };
-    if let Some(prefix) = &query.prefix {
-        filter("prefix = (SELECT id FROM prefix WHERE path = ?)", prefix.to_string_lossy().into_owned().into());
+    match prefixes {
+        // So that the index gives the order, too.
+        [one] => filter("prefix = (SELECT id FROM prefix WHERE path = ?)", one.to_string_lossy().into_owned().into()),
+        several => filter(AMONG, paths(several).into()),
     }
     if let Some(backend) = &query.backend {
         filter("backend = ?", backend.clone().into());
@@ -300,23 +314,21 @@ pub(crate) fn newest(connection: &Connection, prefix: &Path) -> rusqlite::Result
         .query_row([prefix.to_string_lossy()], |row| row.get(0))
 }
 
-/// Jobs that ended, or were never started, and whose last transition is older than `before`.
-pub(crate) fn older(connection: &Connection, before: f64, prefix: Option<&Path>) -> rusqlite::Result<Vec<JobRecord>> {
+/// Jobs of these prefixes that ended, or were never started, and whose last transition is older than `before`.
+pub(crate) fn older(connection: &Connection, before: f64, prefixes: &[&Path]) -> rusqlite::Result<Vec<JobRecord>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM job JOIN prefix ON prefix.id = job.prefix
-         WHERE job.live = 0 AND job.updated < ?1 AND (?2 IS NULL OR prefix.path = ?2) ORDER BY job.number"
+         WHERE job.live = 0 AND job.updated < ?1 AND job.{AMONG} ORDER BY job.number"
     );
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params![before, prefix.map(|p| p.to_string_lossy().into_owned())], record)?
-        .collect()
+    connection.prepare_cached(&sql)?.query_map(params![before, paths(prefixes)], record)?.collect()
 }
 
 /// Numbers for `/metrics`.
-pub(crate) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
+pub(crate) fn counts(connection: &Connection, prefixes: &[&Path]) -> rusqlite::Result<Counts> {
     let mut counts = Counts::default();
-    let mut statement = connection.prepare_cached("SELECT state, count(*) FROM job GROUP BY state")?;
-    let mut rows = statement.query([])?;
+    let sql = format!("SELECT state, count(*) FROM job WHERE {AMONG} GROUP BY state");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([paths(prefixes)])?;
     while let Some(row) = rows.next()? {
         let code: i64 = row.get(0)?;
         if let Some(count) = usize::try_from(code).ok().and_then(|i| counts.jobs.get_mut(i)) {

@@ -1,6 +1,6 @@
 //! Runs: the intent to submit, who is handing it over, and what is still open.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jobgate_model::{JobId, JobNdx, NativeId, RunRef, State};
 use rusqlite::{Connection, Row, params};
@@ -195,11 +195,12 @@ pub(crate) fn of_job(connection: &Connection, key: JobKey) -> rusqlite::Result<V
     connection.prepare_cached(&sql)?.query_map([key.0], open_run)?.collect()
 }
 
-/// All runs that are not over.
-pub(crate) fn all_open(connection: &Connection) -> rusqlite::Result<Vec<OpenRun>> {
+/// All runs of jobs of these prefixes that are not over.
+pub(crate) fn all_open(connection: &Connection, prefixes: &[&Path]) -> rusqlite::Result<Vec<OpenRun>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM run INDEXED BY run_open JOIN job ON job.key = run.job JOIN prefix ON prefix.id = job.prefix
          WHERE run.phase < 2 ORDER BY run.job, run.jobndx"
     );
-    connection.prepare_cached(&sql)?.query_map([], open_run)?.collect()
+    let all = connection.prepare_cached(&sql)?.query_map([], open_run)?.collect::<rusqlite::Result<Vec<OpenRun>>>()?;
+    Ok(all.into_iter().filter(|run| run.base.parent().is_some_and(|prefix| prefixes.contains(&prefix))).collect())
 }
