@@ -1,0 +1,195 @@
+//! One file per command: explicit arguments in, an exit code out.
+
+mod cancel;
+mod completions;
+mod config;
+mod deliveries;
+mod hold;
+mod hot_start;
+mod logs;
+mod ls;
+mod man;
+mod poll;
+mod prune;
+mod reached;
+mod reindex;
+mod release;
+mod rm;
+pub(crate) mod runner;
+mod serve;
+mod show;
+mod start;
+mod status;
+mod submit;
+mod version;
+mod wait;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use clap::{CommandFactory, FromArgMatches};
+use jobgate_engine::Job;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::{Cli, Command, DeliveryAction};
+use crate::config::{LogFormat, env};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::selector::{self, Scope};
+use crate::wiring::Session;
+
+/// Reads the command line of this process and does what it says. Usage errors end the process with exit code 2.
+pub(crate) fn run(printer: &mut Printer) -> anyhow::Result<Exit> {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = if Path::new(&called).file_name() == Some(OsStr::new("psik")) { "psik" } else { "jobgate" };
+    let matches = grammar(name).get_matches();
+    let command = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command;
+    if !matches!(command, Command::Serve(_)) {
+        log(verbosity(&command), LogFormat::Text, LevelFilter::WARN);
+    }
+    match command {
+        Command::Submit(args) => submit::run(&args, printer),
+        Command::Start(args) => start::run(&args, printer),
+        Command::Poll(args) => poll::run(&args, printer),
+        Command::Cancel(args) => cancel::run(&args, printer),
+        Command::Ls(args) => ls::run(&args, printer),
+        Command::Status(args) => status::run(&args, printer),
+        Command::Reached(args) => reached::run(&args, printer),
+        Command::Rm(args) => rm::run(&args, printer),
+        Command::HotStart(args) => hot_start::run(&args),
+        Command::Version => version::run(printer),
+        Command::Show(args) => show::run(&args, printer),
+        Command::Logs(args) => logs::run(&args, printer),
+        Command::Wait(args) => wait::run(&args, printer),
+        Command::Hold(args) => hold::run(&args, printer),
+        Command::Release(args) => release::run(&args, printer),
+        Command::Deliveries(args) => deliveries::run(&args, printer),
+        Command::Reindex(args) => reindex::run(&args, printer),
+        Command::Prune(args) => prune::run(&args, printer),
+        Command::Serve(args) => serve::run(&args, printer),
+        Command::Config(args) => config::run(&args, printer),
+        Command::Completions { shell } => completions::run(shell, printer),
+        Command::Man { dir } => man::run(&dir, printer),
+    }
+}
+
+/// The grammar under the name by which the program was called.
+fn grammar(name: &'static str) -> clap::Command {
+    Cli::command().name(name).mut_subcommand("config", |config| config.after_help(environment()))
+}
+
+/// The variables that are read, for the help of `config`.
+fn environment() -> String {
+    let width = env::ALL.iter().map(|variable| variable.name.len()).max().unwrap_or(0);
+    let lines = env::ALL.iter().map(|variable| format!("  {:<width$}  {}", variable.name, variable.about));
+    std::iter::once("Environment:".to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn verbosity(command: &Command) -> u8 {
+    match command {
+        Command::Submit(args) => args.common.verbose,
+        Command::Start(args)
+        | Command::Poll(args)
+        | Command::Cancel(args)
+        | Command::Hold(args)
+        | Command::Release(args) => args.common.verbose,
+        Command::Status(args) | Command::Show(args) => args.common.verbose,
+        Command::Ls(args) => args.common.verbose,
+        Command::Reached(args) => args.verbose,
+        Command::Rm(args) => args.common.verbose,
+        Command::HotStart(args) => args.common.verbose,
+        Command::Logs(args) => args.common.verbose,
+        Command::Wait(args) => args.common.verbose,
+        Command::Deliveries(args) => match &args.action {
+            Some(DeliveryAction::Retry { common, .. }) => common.verbose,
+            None => args.common.verbose,
+        },
+        Command::Reindex(common) => common.verbose,
+        Command::Prune(args) => args.common.verbose,
+        Command::Serve(args) => args.verbose,
+        Command::Config(args) => args.common.verbose,
+        Command::Completions { .. } | Command::Man { .. } | Command::Version => 0,
+    }
+}
+
+/// Sends what our crates log to stderr, from `quiet` on; other crates' lines only when they are warnings.
+fn log(verbose: u8, format: LogFormat, quiet: LevelFilter) {
+    let ours = match verbose {
+        0 => quiet,
+        1 => quiet.max(LevelFilter::INFO),
+        _ => LevelFilter::DEBUG,
+    };
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("jobgate", ours);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && env::NO_COLOR.get().is_none();
+    let registry = tracing_subscriber::registry();
+    match format {
+        LogFormat::Text => registry.with(lines.with_ansi(colours).with_filter(targets)).init(),
+        LogFormat::Json => registry.with(lines.json().with_filter(targets)).init(),
+    }
+}
+
+/// Applies a command to each job that was named. What fails for one does not keep the others from it.
+fn for_each(
+    session: &Session,
+    printer: &mut Printer,
+    stamps: &[String],
+    scope: Scope,
+    mut act: impl FnMut(&Job, &mut Printer) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Ok;
+    for named in selector::resolve(session, stamps, scope)? {
+        let done = named.job.map_err(anyhow::Error::from).and_then(|job| act(&job, printer));
+        match done {
+            Ok(Exit::Ok) => {}
+            Ok(other) => exit = other,
+            Err(error) if crate::is_broken_pipe(&error) => return Err(error),
+            Err(error) => exit = crate::report(printer, &error),
+        }
+    }
+    Ok(exit)
+}
+
+/// Has a job's callbacks delivered. That it did not work is worth a note, but what was asked for was done.
+fn deliver(session: &Session, printer: &mut Printer, job: &Job) {
+    if let Err(error) = session.deliver(job.key, &job.base) {
+        printer.note(format_args!("callbacks of {} are still to be delivered: {error:#}", job.jobid));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        grammar("jobgate").debug_assert();
+    }
+
+    #[test]
+    fn options_of_both_psiks_override_each_other() {
+        let parse = |words: &[&str]| {
+            let all = ["jobgate", "submit", "x"].iter().chain(words);
+            let matches = grammar("jobgate").try_get_matches_from(all).unwrap();
+            match Cli::from_arg_matches(&matches).unwrap().command {
+                Command::Submit(args) => submit::directory_wish(&args, crate::config::Manner::Psik30),
+                other => panic!("{other:?}"),
+            }
+        };
+        use submit::Directory::{Callers, New};
+        assert_eq!(parse(&[]), Callers);
+        for (words, expected) in [
+            (["--newdir"].as_slice(), New),
+            (&["--no-here"], New),
+            (&["--here"], Callers),
+            (&["--newdir", "--here"], Callers),
+            (&["--here", "--newdir"], New),
+            (&["--newdir", "--no-newdir"], Callers),
+        ] {
+            assert_eq!(parse(words), expected, "{words:?}");
+        }
+    }
+}

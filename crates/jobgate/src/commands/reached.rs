@@ -1,0 +1,39 @@
+//! `jobgate reached BASE JOBNDX STATE [INFO]`
+//!
+//! Needs no configuration: whoever runs a job elsewhere knows the directory and no more.
+
+use anyhow::{Context, bail};
+use jobgate_engine::{Forwarded, tree};
+use jobgate_model::{Established, Evidence, JobId, Principal};
+
+use crate::cli::Reached;
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::{config, gateway, wiring};
+
+pub(crate) fn run(args: &Reached, printer: &mut Printer) -> anyhow::Result<Exit> {
+    let no_job = || format!("{} is not a job's directory", args.base.display());
+    let base = args.base.canonicalize().with_context(no_job)?;
+    let name = base.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let jobid = JobId::parse(name).with_context(no_job)?;
+    let Some(stored) = tree::read_spec(&base).with_context(no_job)? else {
+        bail!("{}: there is no readable spec.json", no_job());
+    };
+    let state_dir = config::default_state_dir()?;
+    let engine = wiring::engine_at(&state_dir, &base, &stored.spec.backend)?;
+    let who = Principal::local(Established::Process);
+    let key = engine.find(&who, base.parent(), &jobid)?.key;
+    let seq = engine.reached(&who, key, args.jobndx, args.state, &args.info, Evidence::Callback)?;
+    gateway::tell(&state_dir, &base);
+    if stored.spec.callback.is_none() {
+        return Ok(Exit::Ok);
+    }
+    match wiring::runtime()?.block_on(engine.forward(key, seq))? {
+        Forwarded::Ok => Ok(Exit::Ok),
+        Forwarded::Failed => {
+            printer.error("the transition is recorded, but the job's callback did not answer 200");
+            printer.hint("it is tried again; `jobgate deliveries` tells how that goes");
+            Ok(Exit::Failed)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! `jobgate release STAMP...`
+
+use crate::cli::Stamps;
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::selector::Scope;
+use crate::wiring::Session;
+
+pub(crate) fn run(args: &Stamps, printer: &mut Printer) -> anyhow::Result<Exit> {
+    let session = Session::open(&args.common)?;
+    super::for_each(&session, printer, &args.stamps, Scope::Live, |job, printer| {
+        session.engine.release(&session.who, job.key)?;
+        printer.line(format_args!("Released {}", job.jobid))?;
+        Ok(Exit::Ok)
+    })
+}

@@ -1,0 +1,91 @@
+//! `jobgate show STAMP...`
+
+use jobgate_engine::{HistoryRow, Job};
+use jobgate_model::{JobSpec, StringMap};
+use serde_json::Value;
+
+use crate::cli::{Output, ShownStamps};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::selector::Scope;
+use crate::table;
+use crate::wiring::Session;
+
+/// Shown in place of what is secret.
+const HIDDEN: &str = "**********";
+
+pub(crate) fn run(args: &ShownStamps, printer: &mut Printer) -> anyhow::Result<Exit> {
+    let session = Session::open(&args.common)?;
+    let mut values = Vec::new();
+    let exit = super::for_each(&session, printer, &args.stamps, Scope::Any, |job, printer| {
+        let spec = without_secrets(session.engine.spec(&session.who, job.key)?);
+        let history = session.engine.history(&session.who, job.key)?;
+        match args.format.output {
+            Output::Text => printer.text(text(job, &spec, &history))?,
+            Output::Json => values.push(json(job, &spec, &history)?),
+        }
+        Ok(Exit::Ok)
+    })?;
+    if args.format.output == Output::Json {
+        printer.json(&values)?;
+    }
+    Ok(exit)
+}
+
+fn without_secrets(mut spec: JobSpec) -> JobSpec {
+    spec.cb_secret = spec.cb_secret.map(|_| HIDDEN.into());
+    spec.cb_headers = spec.cb_headers.iter().map(|(name, _)| (name.to_owned(), HIDDEN.to_owned())).collect();
+    spec
+}
+
+fn json(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> anyhow::Result<Value> {
+    let mut value = table::status_json(job, spec, history);
+    value["spec"] = serde_json::to_value(spec)?;
+    Ok(value)
+}
+
+fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> String {
+    let resources = &spec.resources;
+    let asks = (resources.cores(), resources.gpus(), resources.duration);
+    let ending = if job.live && job.state.is_final() { ", ending" } else { "" };
+    let mut fields = vec![
+        ("job", job.jobid.to_string()),
+        ("name", job.name.clone().unwrap_or_else(|| "-".into())),
+        ("state", format!("{} (run {}{ending}) {}", job.state, job.jobndx, job.info)),
+        ("backend", job.backend.clone()),
+        ("owner", job.owner.clone()),
+        ("base", job.base.display().to_string()),
+        ("work", spec.directory.clone().unwrap_or_else(|| "-".into())),
+        ("asks for", format!("{} core(s), {} GPU(s), {} minute(s)", asks.0, asks.1, asks.2)),
+        ("attributes", pairs(&spec.attributes)),
+        ("environment", pairs(&spec.environment)),
+        ("callback", spec.callback.clone().unwrap_or_default()),
+    ];
+    fields.retain(|(_, value)| !value.is_empty());
+    let mut lines: Vec<String> = fields.iter().map(|(name, value)| format!("{name:<12}{value}")).collect();
+    lines.push("history".into());
+    lines.extend(history.iter().map(|HistoryRow { transition, evidence, .. }| {
+        let source = format!("{evidence:?}").to_lowercase();
+        let (time, jobndx, state) = (transition.time, transition.jobndx, transition.state.as_str());
+        format!("  {time:>17.6} {jobndx:>4} {state:<10} {source:<9} {}", transition.info)
+    }));
+    lines.join("\n") + "\n\n"
+}
+
+fn pairs(map: &StringMap) -> String {
+    map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let mut spec = JobSpec::new("x");
+        spec.cb_secret = Some("sesame".into());
+        spec.cb_headers.insert("X-Token", "sesame");
+        let shown = without_secrets(spec).to_spec_json();
+        assert!(!shown.contains("sesame") && shown.contains("X-Token"), "{shown}");
+    }
+}

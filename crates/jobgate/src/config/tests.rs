@@ -1,0 +1,194 @@
+use super::*;
+use jobgate_engine::Targets;
+
+fn toml(text: &str) -> anyhow::Result<Config> {
+    super::toml::parse(text, Path::new("/etc/jobgate"))
+}
+
+fn refused(result: anyhow::Result<Config>) -> String {
+    format!("{:#}", result.expect_err("should be refused"))
+}
+
+#[test]
+fn the_default_file_says_what_the_defaults_are() {
+    let (file, none) = (toml(DEFAULT_FILE).unwrap(), toml("").unwrap());
+    assert_eq!(file.server, none.server);
+    assert_eq!(file.places, none.places);
+    assert_eq!((file.psik, file.poll_interval), (none.psik, none.poll_interval));
+    assert_eq!(format!("{:?}", file.callbacks), format!("{:?}", none.callbacks));
+    assert_eq!(file.local, none.local);
+}
+
+#[test]
+fn commented_out_settings_are_settings() {
+    let text: String = DEFAULT_FILE
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['))
+        })
+        .zip(DEFAULT_FILE.lines())
+        .map(|(uncommented, line)| {
+            let is_setting = uncommented.is_some_and(|text| text.contains(" = ") || text.starts_with('['));
+            format!("{}\n", if is_setting { uncommented.unwrap_or_default() } else { line })
+        })
+        .collect();
+    let config = toml(&text).unwrap();
+    assert_eq!(config.local.cores, Some(8));
+    assert_eq!(config.local.licences["matlab"], 4);
+    assert_eq!(config.local.partitions["short"], Partition { cores: Some(4), minutes: Some(30), priority: 10 });
+    assert_eq!(config.places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>(), ["cluster", "default"]);
+    assert_eq!(config.places[0].prefix, Path::new("/scratch/alice/jobs"));
+    assert_eq!(config.places[0].backend.attributes.get("--constraint"), Some("cpu"));
+}
+
+#[test]
+fn paths_and_values_are_resolved() {
+    let config = toml(
+        "prefix = 'jobs'\nstate_dir = '~/state'\n[server]\nauthz = 'insecure'\n[server.limits]\nupload = '2G'\n\
+         [local]\nmemory = 1024\noversize = 'refuse'\n[callbacks]\nschedule = [1, '2m']",
+    )
+    .unwrap();
+    assert_eq!(config.places[0].prefix, Path::new("/etc/jobgate/jobs"));
+    assert_eq!(config.state_dir, std::env::home_dir().unwrap().join("state"));
+    assert_eq!((config.server.mode, config.callbacks.targets), (Mode::Insecure, Targets::Public));
+    assert_eq!(config.server.limits.upload, Some(2 << 30));
+    assert_eq!((config.local.memory, config.local.oversize), (Some(1024), Oversize::Refuse));
+    assert_eq!(config.callbacks.schedule, [1, 120].map(Duration::from_secs));
+}
+
+#[test]
+fn errors_name_line_and_key() {
+    for (text, wanted) in [
+        ("prefix = '/x'\nprefx = '/y'", "line 2"),
+        ("[server]\nlisten = '127.0.0.1:1'", "line 2"),
+        ("[callbacks]\n\ntimeout = 'soon'", "line 3"),
+        ("[callbacks]\ntimeout = 'soon'", "\"soon\" is not a duration"),
+        ("[local]\nmemory = '4GB'", "\"4GB\" is not a size"),
+        ("[backends.a]\nqueue = 'x'", "unknown field `queue`"),
+        ("[server]\nauthz = 'pam'", "unknown variant `pam`"),
+        ("psik = '2'", "unknown variant `2`"),
+    ] {
+        let error = refused(toml(text));
+        assert!(error.contains(wanted), "{text}: {error}");
+    }
+}
+
+#[test]
+fn psik_3() {
+    let config = super::psik::parse(
+        r#"{"prefix": "/p", "backends": {"a": {"type": "slurm", "queue_name": "q"}, "default": {}}}"#,
+        false,
+    )
+    .unwrap();
+    assert_eq!(config.places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>(), ["a", "default"]);
+    assert_eq!(config.places[0].backend.queue_name.as_deref(), Some("q"));
+    assert_eq!(config.server.mode, Mode::Local);
+    let minimal = super::psik::parse(r#"{"prefix": "/p"}"#, false).unwrap();
+    assert_eq!((minimal.places.len(), minimal.places[0].backend.kind.as_str()), (1, "local"));
+    assert!(super::psik::parse(r#"{"prefix": "/p", "backends": {}}"#, false).unwrap().places.is_empty());
+    for (text, wanted) in [
+        ("junk", "not JSON"),
+        ("{}", "prefix: required"),
+        (r#"{"prefix": 5}"#, "prefix: must be text"),
+        (r#"{"prefix": "/p", "extra": 1}"#, "extra: unknown key"),
+        (r#"{"prefix": "/p", "backend": {"type": "local"}}"#, "psik 1's way"),
+        (r#"{"prefix": "/p", "psik_path": "/usr/bin/psik"}"#, "remove it"),
+        (r#"{"prefix": "/p", "backends": []}"#, "backends: must be an object"),
+        (r#"{"prefix": "/p", "backends": {"a": {"typo": 1}}}"#, "backends.a: typo: Extra inputs"),
+        (
+            r#"{"prefix": "/p", "backends": {"a": {"attributes": {"x": 1}}}}"#,
+            "backends.a: attributes.x: Input should be",
+        ),
+    ] {
+        let error = refused(super::psik::parse(text, false));
+        assert!(error.contains(wanted), "{text}: {error}");
+    }
+}
+
+#[test]
+fn psik_api_1_is_nested() {
+    let config = super::psik::parse(
+        r#"{"authz": "local", "database_url": "sqlite://", "backends": {
+            "perlmutter": {"prefix": "/p1", "psik_path": "/x", "rc_path": "/y", "backend": {"type": "slurm", "bogus": 1}},
+            "laptop": {"prefix": "/p2"}}}"#,
+        true,
+    )
+    .unwrap();
+    assert_eq!(config.places[0].prefix, Path::new("/p1"));
+    assert_eq!(config.places[0].backend.kind, "slurm");
+    assert_eq!((config.places[1].name.as_str(), config.places[1].backend.kind.as_str()), ("laptop", "local"));
+    assert_eq!(config.server.mode, Mode::Local);
+}
+
+#[test]
+fn psik_api_2_is_flat() {
+    let config =
+        super::psik::parse(r#"{"prefix": "/p", "authz": "psik_api.authz:BaseAuthz", "rc_path": "/y"}"#, true).unwrap();
+    assert_eq!((config.places[0].prefix.as_path(), config.server.mode), (Path::new("/p"), Mode::Insecure));
+    assert_eq!(super::psik::parse(r#"{"prefix": "/p"}"#, true).unwrap().server.mode, Mode::Insecure);
+    let by_content = super::psik::parse(r#"{"prefix": "/p", "authz": "local", "psik_path": "x"}"#, false).unwrap();
+    assert_eq!(by_content.server.mode, Mode::Local);
+    assert!(refused(super::psik::parse(r#"{"prefix": "/p", "authz": "my.mod:Class"}"#, true)).contains("no Python"));
+    assert!(refused(super::psik::parse(r#"{"prefix": "/p", "database_url": "x"}"#, true)).contains("unknown key"));
+}
+
+fn names(purpose: Purpose, set: &[&'static str]) -> Vec<String> {
+    let var =
+        |variable: &env::Variable| set.contains(&variable.name).then(|| PathBuf::from(format!("${}", variable.name)));
+    candidates(None, purpose, &var, Some("/home/alice".into()))
+        .into_iter()
+        .map(|candidate| format!("{}{}", candidate.path.display(), if candidate.required { " !" } else { "" }))
+        .collect()
+}
+
+#[test]
+fn the_order_of_the_search() {
+    assert_eq!(
+        names(Purpose::CommandLine, &["PSIK_CONFIG", "PSIK_API_CONFIG", "VIRTUAL_ENV"]),
+        [
+            "$PSIK_CONFIG !",
+            "$VIRTUAL_ENV/etc/psik.json",
+            "/home/alice/.config/jobgate/jobgate.toml",
+            "/home/alice/.config/psik.json",
+            "/etc/jobgate/jobgate.toml",
+            "/etc/psik.json",
+        ]
+    );
+    assert_eq!(
+        names(Purpose::Serve, &["JOBGATE_CONFIG", "PSIK_CONFIG", "PSIK_API_CONFIG", "VIRTUAL_ENV", "XDG_CONFIG_HOME"]),
+        [
+            "$JOBGATE_CONFIG !",
+            "$PSIK_API_CONFIG !",
+            "$PSIK_CONFIG !",
+            "$VIRTUAL_ENV/etc/psik_api.json",
+            "$VIRTUAL_ENV/etc/psik.json",
+            "$XDG_CONFIG_HOME/jobgate/jobgate.toml",
+            "/home/alice/.config/psik.json",
+            "/etc/jobgate/jobgate.toml",
+            "/etc/psik_api.json",
+            "/etc/psik.json",
+        ]
+    );
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = refused(load(Some(&dir.path().join("none.json")), Purpose::CommandLine));
+    assert!(error.starts_with("none.json is required to exist (tried ") && error.contains("/none.json)"), "{error}");
+    let bad = dir.path().join("bad.toml");
+    std::fs::write(&bad, "prefx = 1").unwrap();
+    let error = refused(load(Some(&bad), Purpose::CommandLine));
+    assert!(error.contains("bad.toml") && error.contains("line 1"), "{error}");
+}
+
+#[test]
+fn the_effective_configuration_reads_back() {
+    let config = toml(
+        "prefix = '/p'\n[backends.\"a b\"]\ntype = 'slurm'\nqueue_name = 'q\"x'\nattributes = { '--x' = 'y' }\n[local]\ngpus = 2\n[local.licences]\n\"m l\" = 3\n[local.partitions.p]\ncores = 1",
+    )
+    .unwrap();
+    let again = toml(&config.render()).unwrap();
+    assert_eq!((again.places, again.local, again.server), (config.places, config.local, config.server));
+    assert_eq!(again.state_dir, config.state_dir);
+}

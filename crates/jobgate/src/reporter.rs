@@ -1,0 +1,136 @@
+//! How a run that is executed here tells the world about its transitions.
+//!
+//! Each one is a row in `status.csv` first, and that is what counts. Then the gateway is told. Where none listens, this process
+//! does a gateway's work for its one job on a thread beside: it takes the row into the index and delivers callbacks. The run
+//! itself never waits for any of that.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use jobgate_backends::note;
+use jobgate_engine::{Clock, tree};
+use jobgate_model::{Established, JobId, JobNdx, Principal, State, Transition};
+
+use crate::{gateway, wiring};
+
+/// So long this process stays after the run has ended, for callbacks that did not get through.
+const LINGER: Duration = Duration::from_secs(10);
+/// How often such callbacks are tried again while the run goes on.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// A run, as far as its reports need it.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// Where the index and the gateway's socket are.
+    pub(crate) state_dir: PathBuf,
+    /// The job's directory (absolute).
+    pub(crate) base: PathBuf,
+    /// The job.
+    pub(crate) jobid: JobId,
+    /// The run.
+    pub(crate) jobndx: JobNdx,
+    /// The job's backend.
+    pub(crate) backend: String,
+    /// Whether the job has a callback.
+    pub(crate) callback: bool,
+}
+
+/// Reports one run's transitions.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    run: Run,
+    /// The gateway heard the last report.
+    heard: bool,
+    aside: Option<Aside>,
+}
+
+/// The thread that stands in for the gateway.
+#[derive(Debug)]
+struct Aside {
+    news: Sender<News>,
+    done: Receiver<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Row,
+    End,
+}
+
+impl Reporter {
+    /// A reporter that has told nothing yet.
+    pub(crate) fn new(run: Run) -> Self {
+        Self { run, heard: false, aside: None }
+    }
+
+    /// Records a transition durably and lets it be known.
+    pub(crate) fn record(&mut self, state: State, info: &str) -> io::Result<()> {
+        let row = Transition { time: Clock::system().now(), jobndx: self.run.jobndx, state, info: info.to_owned() };
+        tree::append(&self.run.base, &row)?;
+        self.heard = gateway::tell(&self.run.state_dir, &self.run.base);
+        // Without a callback there is nothing that could not wait for the end.
+        if !self.heard && self.run.callback {
+            self.aside(News::Row);
+        }
+        Ok(())
+    }
+
+    /// The run is over. `finish` is what is left to do when no gateway does it.
+    pub(crate) fn close(mut self, finish: impl FnOnce()) {
+        if !self.heard {
+            self.aside(News::End);
+            finish();
+        } else if self.aside.is_some() {
+            self.aside(News::End);
+        }
+        if let Some(aside) = self.aside {
+            // What is not delivered by then is in the index, and the next process that looks there delivers it.
+            let _ = aside.done.recv_timeout(LINGER);
+        }
+    }
+
+    fn aside(&mut self, news: News) {
+        let aside = self.aside.get_or_insert_with(|| {
+            let ((news, receiver), (sender, done)) = (channel(), channel());
+            let run = self.run.clone();
+            std::thread::spawn(move || {
+                if let Err(error) = stand_in(&run, &receiver) {
+                    note(&run.base, run.jobndx, &format!("this run's news are not in the index yet: {error:#}"));
+                }
+                drop(sender);
+            });
+            Aside { news, done }
+        });
+        // A thread that ended with an error has told so.
+        let _ = aside.news.send(news);
+    }
+}
+
+/// Does a gateway's work for one job.
+fn stand_in(run: &Run, news: &Receiver<News>) -> anyhow::Result<()> {
+    if !run.state_dir.is_dir() {
+        // Another machine's job: the index is where the gateway is, and the row is seen from there.
+        return Ok(());
+    }
+    let engine = wiring::engine_at(&run.state_dir, &run.base, &run.backend)?;
+    let who = Principal::local(Established::Process);
+    let runtime = run.callback.then(wiring::runtime).transpose()?;
+    loop {
+        let mut end = false;
+        match news.recv_timeout(RETRY) {
+            Ok(first) => end = first == News::End || news.try_iter().any(|next| next == News::End),
+            Err(RecvTimeoutError::Timeout) if runtime.is_none() => continue,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        let key = engine.find(&who, run.base.parent(), &run.jobid)?.key;
+        if let Some(runtime) = &runtime {
+            runtime.block_on(engine.deliver_job(key, if end { LINGER } else { Duration::ZERO }))?;
+        }
+        if end {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! psik's two ways to show jobs, byte for byte, and the same things as JSON.
+
+use std::fmt::{Display, Write};
+
+use jobgate_engine::{HistoryRow, Job, JobRow};
+use jobgate_model::{JobSpec, Transition};
+use serde_json::{Value, json};
+
+/// The first line of `ls`.
+pub(crate) const HEADER: &str = "jobid                state jobndx info name";
+
+/// A line of `ls`. `paint` may colour the padded state.
+pub(crate) fn row(job: &JobRow<'_>, paint: impl Fn(&str) -> String) -> String {
+    let state = paint(&format!("{:<10}", job.state.as_str()));
+    format!("{:<15} {state} {:>6} {:>4} {}", job.jobid, job.jobndx, job.info, job.name.unwrap_or("None"))
+}
+
+/// A job of `ls -o json`.
+pub(crate) fn row_json(job: &JobRow<'_>) -> Value {
+    json!({
+        "jobid": job.jobid, "name": job.name, "state": job.state.as_str(), "jobndx": job.jobndx, "info": job.info,
+        "updated": job.updated, "backend": job.backend, "owner": job.owner,
+    })
+}
+
+/// The block of `status`, with its final newline.
+pub(crate) fn status(
+    job: &Job,
+    spec: &JobSpec,
+    history: &[HistoryRow],
+    paint: impl Fn(&Transition, &str) -> String,
+) -> String {
+    let mut text = format!(
+        "{}\n    base: {}\n    work: {}\n\n    time ndx state info\n",
+        job.name.as_deref().unwrap_or("None"),
+        job.base.display(),
+        spec.directory.as_deref().unwrap_or("None"),
+    );
+    for HistoryRow { transition, .. } in history {
+        let state = paint(transition, &format!("{:>10}", transition.state.as_str()));
+        let Transition { time, jobndx, info, .. } = transition;
+        writeln!(text, "    {time:.3} {jobndx:>3} {state} {info:>8}").expect("invariant: a String takes everything");
+    }
+    text
+}
+
+/// A job of `status -o json`.
+pub(crate) fn status_json(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> Value {
+    let rows: Vec<Value> = history
+        .iter()
+        .map(|HistoryRow { seq, transition, evidence, recorded }| {
+            json!({
+                "time": transition.time, "jobndx": transition.jobndx, "state": transition.state.as_str(),
+                "info": transition.info, "seq": seq, "evidence": format!("{evidence:?}").to_lowercase(), "recorded": recorded,
+            })
+        })
+        .collect();
+    json!({
+        "jobid": job.jobid.as_str(), "name": job.name, "state": job.state.as_str(), "jobndx": job.jobndx, "info": job.info,
+        "updated": job.updated, "live": job.live, "backend": job.backend, "owner": job.owner,
+        "base": job.base.to_string_lossy(), "work": spec.directory, "history": rows,
+    })
+}
+
+/// What psik says about a line of `status.csv` that is not a row.
+pub(crate) fn invalid_row(stamp: &impl Display, line: &str) -> String {
+    let fields: Vec<String> = line.splitn(4, ',').map(|field| format!("'{}'", field.escape_debug())).collect();
+    format!("{stamp}: Invalid row in status.csv: [{}]", fields.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobgate_engine::JobKey;
+    use jobgate_model::{Evidence, JobId, State};
+
+    #[test]
+    fn rows_of_the_list_as_psik_prints_them() {
+        let row = |jobid, state, jobndx, info, name| {
+            let job = JobRow { jobid, name, updated: 0.0, jobndx, state, info, owner: "", backend: "" };
+            super::row(&job, str::to_owned)
+        };
+        assert_eq!(HEADER, format!("{:<15} {:>10} jobndx info name", "jobid", "state"));
+        assert_eq!(
+            row("1795313531.329", State::New, 0, "{}", Some("hello")),
+            "1795313531.329  new             0   {} hello"
+        );
+        assert_eq!(row("1795313532.193", State::Completed, 1, "", None), "1795313532.193  completed       1      None");
+    }
+
+    #[test]
+    fn the_status_block_as_psik_prints_it() {
+        let job = Job {
+            key: JobKey(1),
+            jobid: JobId::parse("5.250").unwrap(),
+            base: "/p/5.250".into(),
+            name: Some("nm".into()),
+            owner: String::new(),
+            backend: "default".into(),
+            updated: 7.0,
+            jobndx: 1,
+            state: State::Failed,
+            info: "3".into(),
+            live: false,
+        };
+        let mut spec = JobSpec::new("exit 3");
+        spec.directory = Some("/p/5.250/work".into());
+        let row = |time, jobndx, state, info: &str| HistoryRow {
+            seq: 1,
+            transition: Transition { time, jobndx, state, info: info.into() },
+            evidence: Evidence::Tree,
+            recorded: time,
+        };
+        let history = [row(5.25, 0, State::New, "{}"), row(7.0, 1, State::Failed, "3")];
+        assert_eq!(
+            status(&job, &spec, &history, |_, padded| padded.to_owned()),
+            "nm\n    base: /p/5.250\n    work: /p/5.250/work\n\n    time ndx state info\n    \
+             5.250   0        new       {}\n    7.000   1     failed        3\n"
+        );
+        assert_eq!(status_json(&job, &spec, &history)["history"][1]["evidence"], "tree");
+    }
+
+    #[test]
+    fn invalid_rows_as_psik_reports_them() {
+        assert_eq!(invalid_row(&"5.5", "garbage"), "5.5: Invalid row in status.csv: ['garbage']");
+        assert_eq!(invalid_row(&"5.5", "a,b"), "5.5: Invalid row in status.csv: ['a', 'b']");
+    }
+}

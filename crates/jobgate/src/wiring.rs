@@ -1,0 +1,117 @@
+//! From the configuration to a working engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jobgate_backends::local::{self, LocalSettings};
+use jobgate_engine::{CallbackPolicy, Clock, Engine, JobKey, Place, Setup};
+use jobgate_model::{Backend, BackendConfig, Established, Principal};
+
+use crate::cli::Common;
+use crate::config::{self, Config, LocalConfig, Oversize, Purpose};
+use crate::gateway;
+
+/// So long a process without a gateway tries to deliver callbacks before it ends; what is left is delivered by the next one.
+const DELIVERY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a command works with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The configuration in effect.
+    pub(crate) config: Config,
+    /// The engine over it.
+    pub(crate) engine: Arc<Engine>,
+    /// Who asks.
+    pub(crate) who: Principal,
+}
+
+impl Session {
+    /// Opens the configured engine for a command.
+    pub(crate) fn open(common: &Common) -> anyhow::Result<Self> {
+        let config = config::load(common.config.as_deref(), Purpose::CommandLine)?;
+        let engine = engine(&config)?;
+        Ok(Self { config, engine, who: Principal::local(Established::Process) })
+    }
+
+    /// Has the callbacks of a job delivered: by the gateway if one is there, otherwise here and now.
+    pub(crate) fn deliver(&self, key: JobKey, base: &Path) -> anyhow::Result<()> {
+        if self.engine.spec(&self.who, key)?.callback.is_none() || gateway::tell(&self.config.state_dir, base) {
+            return Ok(());
+        }
+        runtime()?.block_on(self.engine.deliver_job(key, DELIVERY_PATIENCE))?;
+        Ok(())
+    }
+}
+
+/// The engine of a configuration.
+pub(crate) fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
+    let settings = jobgate_backends::Settings {
+        runner: program()?,
+        local: local_settings(&config.local, config.state_dir.clone(), program()?),
+    };
+    let mut opened: Vec<(&str, Arc<dyn Backend>)> = Vec::new();
+    let mut places = Vec::with_capacity(config.places.len());
+    for place in &config.places {
+        let kind = place.backend.kind.as_str();
+        let known = opened.iter().find(|(name, _)| *name == kind).map(|(_, backend)| Arc::clone(backend));
+        let backend = known.map_or_else(|| jobgate_backends::open(kind, &settings), Ok)?;
+        opened.push((kind, Arc::clone(&backend)));
+        let prefix = place.prefix.clone();
+        places.push(Place { name: place.name.clone(), prefix, config: place.backend.clone(), backend });
+    }
+    Ok(Arc::new(Engine::open(Setup {
+        state_dir: config.state_dir.clone(),
+        places,
+        callbacks: config.callbacks.clone(),
+        poll_interval: config.poll_interval,
+        clock: Clock::system(),
+    })?))
+}
+
+/// An engine for the one job at `base`, whatever is configured: for those who were told a directory and no more. It reads
+/// and records; it is not for starting or stopping anything.
+pub(crate) fn engine_at(state_dir: &Path, base: &Path, name: &str) -> anyhow::Result<Arc<Engine>> {
+    let prefix = base.parent().with_context(|| format!("{} is not a job's directory", base.display()))?.to_path_buf();
+    let local = LocalSettings::new(state_dir.to_path_buf(), program()?);
+    // No batch system is asked, so the one that opens fastest will do.
+    let backend = jobgate_backends::open("at", &jobgate_backends::Settings { runner: program()?, local })?;
+    Ok(Arc::new(Engine::open(Setup {
+        state_dir: state_dir.to_path_buf(),
+        places: vec![Place { name: name.to_owned(), prefix, config: BackendConfig::default(), backend }],
+        callbacks: CallbackPolicy::default(),
+        poll_interval: Duration::from_secs(10),
+        clock: Clock::system(),
+    })?))
+}
+
+/// A runtime for the few things that are asynchronous in a command.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the network runtime")
+}
+
+/// This program, as a runner's program.
+fn program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot tell where this program is")
+}
+
+fn local_settings(config: &LocalConfig, state_dir: PathBuf, runner: PathBuf) -> LocalSettings {
+    let partition = |(name, partition): (&String, &config::Partition)| {
+        let settings =
+            local::Partition { cores: partition.cores, minutes: partition.minutes, priority: partition.priority };
+        (name.clone(), settings)
+    };
+    LocalSettings {
+        cores: config.cores,
+        memory: config.memory,
+        gpus: config.gpus,
+        licences: config.licences.clone(),
+        partitions: config.partitions.iter().map(partition).collect(),
+        oversize: match config.oversize {
+            Oversize::Clamp => local::Oversize::Clamp,
+            Oversize::Refuse => local::Oversize::Refuse,
+        },
+        ..LocalSettings::new(state_dir, runner)
+    }
+}
