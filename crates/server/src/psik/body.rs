@@ -1,0 +1,153 @@
+//! JSON bodies, read as FastAPI reads them: first the syntax, then who asks, then the values.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jobgate_model::{Error, ErrorKind, Loc, Principal, Violation};
+use serde_json::{Value, json};
+
+use super::error::Fault;
+use super::{Dialect, Psik};
+use crate::auth::Caller;
+
+/// So much of a body is read for somebody who is not admitted, in order to complain about its syntax first.
+const STRANGERS: usize = 64 << 10;
+
+/// A request with a JSON body whose syntax is right, of somebody who is admitted.
+#[derive(Debug)]
+pub(crate) struct Json {
+    /// Who asks.
+    pub(super) principal: Principal,
+    /// The request without its body.
+    pub(super) parts: Parts,
+    /// The body exactly as received.
+    pub(super) bytes: Bytes,
+    dialect: Dialect,
+    value: Option<Value>,
+}
+
+impl Json {
+    /// Turns the document into something better with `parse`, whose violations are reported below `body`.
+    pub(super) fn parse<T>(&self, parse: impl FnOnce(&Value) -> Result<T, Vec<Violation>>) -> Result<T, Fault> {
+        let violations = match &self.value {
+            Some(value) => match parse(value) {
+                Ok(parsed) => return Ok(parsed),
+                Err(violations) => violations,
+            },
+            None => vec![Violation::new("missing", Vec::new(), "Field required", Value::Null)],
+        };
+        let in_body = |mut violation: Violation| {
+            violation.loc.insert(0, "body".into());
+            violation
+        };
+        Err(Fault::Violations(self.dialect, violations.into_iter().map(in_body).collect()))
+    }
+}
+
+impl FromRequest<Psik> for Json {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, psik: &Psik) -> Result<Self, Fault> {
+        let limits = &psik.app.limits;
+        let (parts, body) = request.into_parts();
+        let caller = Caller::of(&parts);
+        let limit = if caller.is_ok() { limits.json_body } else { limits.json_body.min(STRANGERS) };
+        let bytes = match tokio::time::timeout(limits.body_timeout, read(body, limit)).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) if error.kind() == ErrorKind::TooLarge => {
+                caller?; // whoever is not admitted learns that, not our limits
+                return Err(error.into());
+            }
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(Error::new(ErrorKind::Timeout, "the body did not arrive in time").into()),
+        };
+        let value = syntax(&parts, &bytes, psik.dialect)?;
+        let Caller(principal) = caller?;
+        Ok(Self { principal, parts, bytes, dialect: psik.dialect, value })
+    }
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes, Error> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes")))
+        }
+        Err(error) => Err(Error::invalid("There was an error parsing the body").because(error)),
+    }
+}
+
+/// `None`: there is no document (an empty body or `null`). A body that does not claim to be JSON is taken for a text,
+/// which then is of the wrong type.
+fn syntax(parts: &Parts, bytes: &Bytes, dialect: Dialect) -> Result<Option<Value>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let content_type = parts.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    let text = std::str::from_utf8(bytes);
+    if !content_type.is_none_or(is_json) {
+        return Ok(Some(Value::String(text.unwrap_or("(binary)").to_owned())));
+    }
+    let text = text.map_err(|error| Error::invalid("There was an error parsing the body").because(error))?;
+    match serde_json::from_str(text) {
+        Ok(Value::Null) => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(error) => {
+            let at = position(text, error.line(), error.column());
+            let loc = vec![Loc::from("body"), Loc::Index(at)];
+            let message = format!("JSON decode error: {error}");
+            Err(Fault::Violations(dialect, vec![Violation::new("json_invalid", loc, message, json!({}))]))
+        }
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = essence.strip_prefix("application/");
+    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+}
+
+/// The offset of a place that is given as line and column, both from 1.
+fn position(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    before + column.saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_syntax(content_type: Option<&str>, bytes: &'static [u8]) -> Result<Option<Value>, String> {
+        let mut request = Request::new(());
+        if let Some(content_type) = content_type {
+            request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        }
+        let (parts, ()) = request.into_parts();
+        syntax(&parts, &Bytes::from_static(bytes), Dialect::V1).map_err(|fault| match fault {
+            Fault::Violations(_, v) => format!("{} {:?}", v[0].kind, v[0].loc),
+            Fault::Error(error) => format!("{:?} {error}", error.kind()),
+            Fault::Full(text) => text,
+        })
+    }
+
+    #[test]
+    fn as_fastapi_reads_bodies() {
+        let json = Some("application/json");
+        assert_eq!(read_syntax(json, b""), Ok(None));
+        assert_eq!(read_syntax(json, b"null"), Ok(None));
+        assert_eq!(read_syntax(None, b"[1]"), Ok(Some(json!([1]))));
+        assert_eq!(read_syntax(Some("application/vnd.psik+json; charset=utf-8"), b"{}"), Ok(Some(json!({}))));
+        assert_eq!(read_syntax(Some("text/plain"), b"{}"), Ok(Some(json!("{}"))));
+        assert_eq!(read_syntax(json, b"{\"a\": 1, \"a\": 2}"), Ok(Some(json!({"a": 2}))));
+        assert_eq!(read_syntax(json, b"{\n\"a\":}").unwrap_err(), "json_invalid [Key(\"body\"), Index(6)]");
+        assert_eq!(read_syntax(json, b"\xff").unwrap_err(), "Invalid There was an error parsing the body");
+    }
+
+    #[test]
+    fn deep_documents_are_refused() {
+        let deep: &'static [u8] = "[".repeat(100_000).leak().as_bytes();
+        assert!(read_syntax(None, deep).unwrap_err().starts_with("json_invalid"));
+    }
+}

@@ -1,0 +1,139 @@
+//! What a request names: a job, query values, an idempotency key.
+
+use std::path::PathBuf;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use axum::extract::{FromRequestParts, Query, RawPathParams};
+use axum::http::Uri;
+use axum::http::request::Parts;
+use jobgate_engine::{Engine, Idempotency, Job, Place};
+use jobgate_model::{Error, ErrorKind, JobId, Principal};
+
+use super::error::Fault;
+use super::{Dialect, Psik};
+
+/// The query's values. Unknown ones are ignored; of a repeated one the last counts.
+#[derive(Debug, Default)]
+pub(crate) struct QueryValues(Vec<(String, String)>);
+
+impl QueryValues {
+    pub(super) fn of(uri: &Uri) -> Self {
+        Query::try_from_uri(uri).map_or_else(|_| Self::default(), |Query(pairs)| Self(pairs))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for QueryValues {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.uri))
+    }
+}
+
+/// The job that a path names, and the prefix in which to look for it.
+#[derive(Debug)]
+pub(crate) struct Address {
+    pub(super) jobid: JobId,
+    prefix: Option<PathBuf>,
+}
+
+impl Address {
+    /// The id is judged first, then `?backend=`, then whether there is such a job.
+    pub(super) fn new(psik: &Psik, jobid: &str, query: &QueryValues) -> Result<Self, Error> {
+        let invalid = || Error::invalid("Invalid jobid");
+        let jobid = Some(jobid).filter(|text| text.contains('.')).ok_or_else(invalid).and_then(JobId::parse)?;
+        let prefix = match psik.dialect {
+            Dialect::V1 => Some(place_of(&psik.app.engine, query.get("backend"), "Invalid backend")?.prefix.clone()),
+            Dialect::V2 => None,
+        };
+        Ok(Self { jobid, prefix })
+    }
+
+    /// Finds the job.
+    pub(super) fn find(&self, engine: &Engine, who: &Principal) -> Result<Job, Error> {
+        engine.find(who, self.prefix.as_deref(), &self.jobid).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::not_found("Job not found").because(error),
+            _ => error,
+        })
+    }
+}
+
+impl FromRequestParts<Psik> for Address {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, psik: &Psik) -> Result<Self, Fault> {
+        let params = RawPathParams::from_request_parts(parts, psik).await;
+        let params = params.map_err(|error| Error::invalid("Invalid jobid").because(error))?;
+        let jobid = params.iter().find(|(name, _)| *name == "jobid").map_or("", |(_, value)| value);
+        Ok(Self::new(psik, jobid, &QueryValues::of(&parts.uri))?)
+    }
+}
+
+/// The place that psik_api 1 works with: the named one, otherwise the default one.
+pub(super) fn place_of<'a>(engine: &'a Engine, name: Option<&str>, unknown: &'static str) -> Result<&'a Place, Error> {
+    match name {
+        Some(name) => engine.place(name).ok_or_else(|| Error::not_found(unknown)),
+        None => Ok(engine.default_place()),
+    }
+}
+
+/// The caller's `Idempotency-Key` with a digest of the whole request.
+pub(super) fn idempotency(parts: &Parts, body: &[u8]) -> Result<Option<Idempotency>, Error> {
+    let Some(key) = parts.headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().map(str::trim).filter(|key| (1..=255).contains(&key.len()));
+    let key = key.ok_or_else(|| Error::invalid("the Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
+    let mut digest = Context::new(&SHA256);
+    for part in [parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or_default()] {
+        digest.update(part.as_bytes());
+        digest.update(&[0]);
+    }
+    digest.update(body);
+    let digest = digest.finish().as_ref().try_into().expect("invariant: SHA-256 has 32 bytes");
+    Ok(Some(Idempotency { key: key.to_owned(), digest }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    #[test]
+    fn query_values() {
+        let values = QueryValues::of(&"/jobs?a=1&b=x+y%20z&a=2&c=&%zz=%ff&d".parse().unwrap());
+        assert_eq!(values.get("a"), Some("2"), "the last one counts");
+        assert_eq!(values.get("b"), Some("x y z"));
+        assert_eq!(values.get("c"), Some(""));
+        assert_eq!(values.get("d"), Some(""));
+        assert_eq!(values.get("e"), None);
+    }
+
+    #[test]
+    fn the_digest_covers_the_whole_request() {
+        let of = |method: &str, uri: &str, body: &str| {
+            let request =
+                Request::builder().method(method).uri(uri).header("idempotency-key", " k1 ").body(()).unwrap();
+            idempotency(&request.into_parts().0, body.as_bytes()).unwrap().unwrap()
+        };
+        let one = of("POST", "/v1/jobs", "{}");
+        assert_eq!(one.key, "k1");
+        assert_eq!(one, of("POST", "/v1/jobs", "{}"));
+        for other in [of("POST", "/v1/jobs/new", "{}"), of("POST", "/v1/jobs?a", "{}"), of("POST", "/v1/jobs", "{} ")] {
+            assert_ne!(one.digest, other.digest);
+        }
+    }
+
+    #[test]
+    fn keys_are_short_and_visible() {
+        let of = |key: &[u8]| {
+            let request = Request::builder().header("idempotency-key", key).body(()).unwrap();
+            idempotency(&request.into_parts().0, b"").map(|key| key.is_some())
+        };
+        assert!(of(b"x").unwrap());
+        assert!(of(b"").is_err() && of(b"\xff").is_err() && of(&[b'x'; 256]).is_err());
+        assert!(idempotency(&Request::new(()).into_parts().0, b"").unwrap().is_none());
+    }
+}
