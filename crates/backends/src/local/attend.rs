@@ -1,0 +1,125 @@
+//! The thread that watches: runners that end, times that come, and what other processes change in the queue.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use jobgate_model::{Error, Tell};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::gate::lock;
+use super::queue::{self, QueueError, Run};
+use super::Local;
+use crate::process::now;
+
+/// How often it is looked at what other processes have changed.
+const GLANCE: Duration = Duration::from_millis(500);
+/// How soon a runner that ended unseen is settled.
+const SOON: Duration = Duration::from_millis(20);
+/// How soon what could not be done is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often old entries are forgotten.
+const FORGET: Duration = Duration::from_secs(3600);
+
+/// Starts the thread. It ends when the last owner of `local` is gone.
+pub(super) fn start(local: &Arc<Local>, tell: Tell) -> Result<(), Error> {
+    let watched = Arc::downgrade(local);
+    let wake = local.wake.try_clone().map_err(|error| Error::internal("cannot watch the local queue", error))?;
+    std::thread::Builder::new()
+        .name("local-attend".into())
+        .spawn(move || attend(&watched, &wake, &tell))
+        .map(drop)
+        .map_err(|error| Error::internal("cannot start the thread that watches the local queue", error))
+}
+
+/// What the thread knows between two looks.
+#[derive(Default)]
+struct Watch {
+    /// Runners by the number of their run.
+    runners: HashMap<i64, OwnedFd>,
+    next_begin: Option<f64>,
+    forgot: Option<Instant>,
+}
+
+fn attend(local: &Weak<Local>, wake: &OwnedFd, tell: &Tell) {
+    let mut watch = Watch::default();
+    // What another process left to be started is started now.
+    let mut due = true;
+    let mut again = Some(Duration::ZERO);
+    while let Some(local) = local.upgrade() {
+        again = look(&local, &mut watch, due, again.is_some()).unwrap_or_else(|error| {
+            tracing::error!(error = error.chain(), "cannot watch the local queue");
+            Some(RETRY)
+        });
+        for (base, sighting) in std::mem::take(&mut *lock(&local.untold)) {
+            tell(&base, sighting);
+        }
+        // While it waits, the thread does not keep the queue open.
+        drop(local);
+        due = wait(&watch, wake, again.unwrap_or(GLANCE)) || again.is_some();
+    }
+}
+
+/// Looks after the queue if something is due. The result says how soon it has to be done again even if nothing happens.
+fn look(local: &Local, watch: &mut Watch, due: bool, again: bool) -> Result<Option<Duration>, Error> {
+    let mut next = None;
+    let retry = local.retry.swap(false, Ordering::Relaxed);
+    if due || watch.next_begin.is_some_and(|begin| begin <= now()) {
+        let (_, effects) = local.pass(move |pass| {
+            pass.changed |= again;
+            pass.look()
+        })?;
+        next = (retry || effects.retry).then_some(RETRY);
+    }
+    if watch.forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET) {
+        watch.forgot = Some(Instant::now());
+        local.pass(|pass| pass.forget_old())?;
+    }
+    let (running, next_begin) = glance(local)?;
+    watch.next_begin = next_begin;
+    if watch.follow(&running) {
+        next = next.or(Some(SOON));
+    }
+    Ok(next)
+}
+
+/// What other processes may have changed.
+fn glance(local: &Local) -> Result<(Vec<Run>, Option<f64>), Error> {
+    let connection = local.gate.connection();
+    let read = || Ok((queue::running(&connection)?, queue::next_begin(&connection)?));
+    Ok(read().map_err(QueueError::Sql)?)
+}
+
+impl Watch {
+    /// Watches exactly these; `true` when one of them is gone already.
+    fn follow(&mut self, running: &[Run]) -> bool {
+        self.runners.retain(|id, _| running.iter().any(|run| run.id == *id));
+        let mut gone = false;
+        for run in running {
+            if !self.runners.contains_key(&run.id) {
+                match run.runner.as_ref().and_then(crate::process::Identity::open) {
+                    Some(pidfd) => drop(self.runners.insert(run.id, pidfd)),
+                    None => gone = true,
+                }
+            }
+        }
+        gone
+    }
+}
+
+/// Waits for a runner's end, a wake-up or the time; `true` if there is something to look after.
+fn wait(watch: &Watch, wake: &OwnedFd, timeout: Duration) -> bool {
+    let until_begin = watch.next_begin.map(|begin| Duration::try_from_secs_f64(begin - now()).unwrap_or(Duration::ZERO));
+    let timeout = until_begin.map_or(timeout, |begin| begin.min(timeout));
+    let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
+    let mut polled: Vec<PollFd<'_>> = vec![PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN)];
+    polled.extend(watch.runners.values().map(|pidfd| PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)));
+    let ready = poll(&mut polled, Some(&timeout)).unwrap_or(0) > 0;
+    let woken = !polled[0].revents().is_empty();
+    if woken {
+        let _ = rustix::io::read(wake, &mut [0u8; 8]);
+    }
+    ready
+}

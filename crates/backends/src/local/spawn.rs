@@ -1,0 +1,106 @@
+//! Starts runners.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use super::queue::Run;
+use super::runner::Ticket;
+use super::settings::LocalSettings;
+use crate::process::Identity;
+
+/// A runner that has its ticket and waits for its `go`.
+#[derive(Debug)]
+pub(super) struct Spawned {
+    pub(super) marker: String,
+    pub(super) identity: Identity,
+    /// What the run is called: the runner's process id, if it starts as soon as it is submitted.
+    pub(super) native: String,
+    /// The run was queued in the same pass and has to be confirmed.
+    pub(super) fresh: bool,
+    pub(super) child: Child,
+    /// Closing it without `go` ends the runner.
+    pub(super) stdin: ChildStdin,
+}
+
+/// Starts a runner with the environment of the run's submitter, and gives it its ticket.
+pub(super) fn runner(settings: &LocalSettings, run: &Run, environment: &[u8], fresh: bool) -> io::Result<Spawned> {
+    let mut child = Command::new(&settings.runner)
+        .arg("runner")
+        .env_clear()
+        .envs(decode(environment))
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdin = child.stdin.take().expect("invariant: stdin is a pipe");
+    let pid = child.id() as i32;
+    // It is our child and nobody has waited for it, so it has an entry, if only as a zombie.
+    let identity = Identity::of(pid)?;
+    let native = if fresh { pid.to_string() } else { run.native.clone() };
+    let mut variables = run.additions.clone();
+    if run.need.gpus > 0 {
+        let gpus: Vec<String> = run.gpus.iter().map(u32::to_string).collect();
+        variables.push(("CUDA_VISIBLE_DEVICES".into(), gpus.join(",")));
+    }
+    let ticket = Ticket {
+        run: run.id,
+        base: run.base.clone(),
+        jobid: run.jobid.clone(),
+        jobndx: run.jobndx,
+        marker: run.marker.clone(),
+        native: native.clone(),
+        environment: variables,
+        memory: (run.need.memory > 0).then_some(run.need.memory),
+        settings: settings.clone(),
+    };
+    let mut line = serde_json::to_vec(&ticket)?;
+    line.push(b'\n');
+    // Smaller than a pipe holds, so it does not block; if the runner died at once, it will be noticed as such.
+    drop(stdin.write_all(&line));
+    Ok(Spawned { marker: run.marker.clone(), identity, native, fresh, child, stdin })
+}
+
+/// Tells a runner to go.
+pub(super) fn go(mut stdin: ChildStdin) {
+    drop(stdin.write_all(b"go\n"));
+}
+
+/// An environment as it is stored: `KEY=VALUE` NUL and so on, in the given order.
+pub(super) fn encode(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<u8> {
+    let mut body = Vec::with_capacity(4096);
+    for (key, value) in environment {
+        body.extend_from_slice(key.as_bytes());
+        body.push(b'=');
+        body.extend_from_slice(value.as_bytes());
+        body.push(0);
+    }
+    body
+}
+
+fn decode(body: &[u8]) -> impl Iterator<Item = (OsString, OsString)> + '_ {
+    let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    body.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).map(move |entry| {
+        // A name may begin with an equals sign, but is never empty.
+        let at = entry.iter().skip(1).position(|byte| *byte == b'=').map_or(entry.len(), |at| at + 1);
+        (text(&entry[..at]), entry.get(at + 1..).map_or_else(|| OsStr::new("").to_owned(), text))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_survive_being_stored() {
+        let pairs: Vec<(OsString, OsString)> = vec![
+            ("A".into(), "b=c\nd".into()),
+            ("EMPTY".into(), OsString::new()),
+            ("=odd".into(), "x".into()),
+            ("RAW".into(), OsString::from_vec(vec![0xff, 0xfe])),
+        ];
+        assert_eq!(decode(&encode(pairs.clone())).collect::<Vec<_>>(), pairs);
+    }
+}
