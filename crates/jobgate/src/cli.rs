@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// List deliveries of callbacks, or retry one.
     Deliveries(Deliveries),
     /// Rebuild the index from the job directories.
-    Reindex(Common),
+    Reindex(Options),
     /// Delete jobs that ended long ago.
     Prune(Prune),
 
@@ -80,7 +80,7 @@ pub(crate) enum Command {
 
 /// Options of every command that works on jobs.
 #[derive(Debug, Args)]
-pub(crate) struct Common {
+pub(crate) struct Options {
     /// Configuration file: our TOML, or one of psik's JSON files.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -143,7 +143,7 @@ pub(crate) struct Submit {
     #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -152,7 +152,7 @@ pub(crate) struct Stamps {
     #[arg(required = true, value_name = "STAMP")]
     pub(crate) stamps: Vec<String>,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -163,7 +163,7 @@ pub(crate) struct ShownStamps {
     #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -183,7 +183,7 @@ pub(crate) struct Ls {
     #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -211,7 +211,7 @@ pub(crate) struct Rm {
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -225,7 +225,7 @@ pub(crate) struct HotStart {
     /// Files for the work directory: a zip archive in base64.
     pub(crate) zip: Option<String>,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -245,7 +245,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "JOBNDX")]
     pub(crate) run: Option<JobNdx>,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -257,7 +257,7 @@ pub(crate) struct Wait {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -274,7 +274,7 @@ pub(crate) struct Deliveries {
     #[command(flatten)]
     pub(crate) format: Format,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Subcommand)]
@@ -284,7 +284,7 @@ pub(crate) enum DeliveryAction {
         /// Its number.
         id: i64,
         #[command(flatten)]
-        common: Common,
+        options: Options,
     },
 }
 
@@ -297,7 +297,7 @@ pub(crate) struct Prune {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }
 
 #[derive(Debug, Args)]
@@ -328,5 +328,5 @@ pub(crate) struct ConfigArgs {
     #[arg(long)]
     pub(crate) serve: bool,
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) options: Options,
 }

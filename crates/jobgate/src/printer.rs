@@ -51,19 +51,22 @@ impl Printer {
         &mut self.out
     }
 
-    /// A state, coloured on a terminal; `width` pads it like a format width does.
-    pub(crate) fn state(&self, padded: &str, state: State) -> String {
-        if !self.colours_out {
-            return padded.to_owned();
+    /// What colours a state's name on a terminal; it may be padded.
+    pub(crate) fn painter(&self) -> impl Fn(&str, State) -> String + use<> {
+        let colours = self.colours_out;
+        move |padded, state| {
+            if !colours {
+                return padded.to_owned();
+            }
+            let colour = match state {
+                State::New | State::Queued => "36",
+                State::Active => "34",
+                State::Completed => "32",
+                State::Failed => "31",
+                State::Canceled => "33",
+            };
+            format!("\x1b[{colour}m{padded}\x1b[0m")
         }
-        let colour = match state {
-            State::New | State::Queued => "36",
-            State::Active => "34",
-            State::Completed => "32",
-            State::Failed => "31",
-            State::Canceled => "33",
-        };
-        format!("\x1b[{colour}m{padded}\x1b[0m")
     }
 
     /// Makes everything printed so far visible.

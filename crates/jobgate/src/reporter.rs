@@ -15,9 +15,12 @@ use jobgate_model::{Established, JobId, JobNdx, Principal, State, Transition};
 
 use crate::{gateway, wiring};
 
-/// So long this process stays after the run has ended, for callbacks that did not get through.
+/// So long this process stays after the run has ended, for a receiver of callbacks that is slow to answer.
 const LINGER: Duration = Duration::from_secs(10);
-/// How often such callbacks are tried again while the run goes on.
+/// So long it waits for a callback's turn: another process may be sending the one before.
+const TURN: Duration = Duration::from_millis(300);
+/// How often callbacks that did not get through are tried again while the run goes on. Those that are left at its end are tried
+/// by the next process that has to do with the job, or by the next gateway.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// A run, as far as its reports need it.
@@ -127,7 +130,7 @@ fn stand_in(run: &Run, news: &Receiver<News>) -> anyhow::Result<()> {
         }
         let key = engine.find(&who, run.base.parent(), &run.jobid)?.key;
         if let Some(runtime) = &runtime {
-            runtime.block_on(engine.deliver_job(key, if end { LINGER } else { Duration::ZERO }))?;
+            runtime.block_on(engine.deliver_job(key, TURN))?;
         }
         if end {
             return Ok(());

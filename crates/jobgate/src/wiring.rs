@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jobgate_backends::local::{self, LocalSettings};
+use jobgate_backends::LocalSettings;
 use jobgate_engine::{CallbackPolicy, Clock, Engine, JobKey, Place, Setup};
 use jobgate_model::{Backend, BackendConfig, Established, Principal};
 
-use crate::cli::Common;
-use crate::config::{self, Config, LocalConfig, Oversize, Purpose};
+use crate::cli::Options;
+use crate::config::{self, Config, LocalConfig, Purpose};
 use crate::gateway;
 
 /// So long a process without a gateway tries to deliver callbacks before it ends; what is left is delivered by the next one.
@@ -29,8 +29,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens the configured engine for a command.
-    pub(crate) fn open(common: &Common) -> anyhow::Result<Self> {
-        let config = config::load(common.config.as_deref(), Purpose::CommandLine)?;
+    pub(crate) fn open(options: &Options) -> anyhow::Result<Self> {
+        let config = config::load(options.config.as_deref(), Purpose::CommandLine)?;
         let engine = engine(&config)?;
         Ok(Self { config, engine, who: Principal::local(Established::Process) })
     }
@@ -97,21 +97,13 @@ fn program() -> anyhow::Result<PathBuf> {
 }
 
 fn local_settings(config: &LocalConfig, state_dir: PathBuf, runner: PathBuf) -> LocalSettings {
-    let partition = |(name, partition): (&String, &config::Partition)| {
-        let settings =
-            local::Partition { cores: partition.cores, minutes: partition.minutes, priority: partition.priority };
-        (name.clone(), settings)
-    };
     LocalSettings {
         cores: config.cores,
         memory: config.memory,
         gpus: config.gpus,
         licences: config.licences.clone(),
-        partitions: config.partitions.iter().map(partition).collect(),
-        oversize: match config.oversize {
-            Oversize::Clamp => local::Oversize::Clamp,
-            Oversize::Refuse => local::Oversize::Refuse,
-        },
+        partitions: config.partitions.clone(),
+        oversize: config.oversize,
         ..LocalSettings::new(state_dir, runner)
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn run(args: &ConfigArgs, printer: &mut Printer) -> anyhow::Result<Ex
         return Ok(Exit::Ok);
     }
     let purpose = if args.serve { Purpose::Serve } else { Purpose::CommandLine };
-    let config = config::load(args.common.config.as_deref(), purpose)?;
+    let config = config::load(args.options.config.as_deref(), purpose)?;
     match &config.file {
         Some(path) => printer.line(format_args!("# from {}", path.display()))?,
         None => printer.line("# built-in defaults: there is no configuration file")?,

@@ -3,7 +3,7 @@
 use jobgate_engine::Delivery;
 use serde_json::{Value, json};
 
-use crate::cli::{Common, Deliveries, DeliveryAction, Output};
+use crate::cli::{Deliveries, DeliveryAction, Options, Output};
 use crate::exit::Exit;
 use crate::gateway;
 use crate::printer::Printer;
@@ -12,13 +12,13 @@ use crate::wiring::Session;
 
 pub(crate) fn run(args: &Deliveries, printer: &mut Printer) -> anyhow::Result<Exit> {
     match &args.action {
-        Some(DeliveryAction::Retry { id, common }) => retry(*id, common, printer),
+        Some(DeliveryAction::Retry { id, options }) => retry(*id, options, printer),
         None => list(args, printer),
     }
 }
 
 fn list(args: &Deliveries, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let job = args.stamp.as_deref().map(|text| selector::one(&session, text)).transpose()?;
     let deliveries = session.engine.deliveries(&session.who, job.map(|job| job.key), args.limit)?;
     match args.format.output {
@@ -34,8 +34,8 @@ fn list(args: &Deliveries, printer: &mut Printer) -> anyhow::Result<Exit> {
 }
 
 /// Makes a delivery due and, when no gateway does it, tries it here.
-fn retry(id: i64, common: &Common, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(common)?;
+fn retry(id: i64, options: &Options, printer: &mut Printer) -> anyhow::Result<Exit> {
+    let session = Session::open(options)?;
     session.engine.retry_delivery(&session.who, id)?;
     let all = session.engine.deliveries(&session.who, None, u64::MAX)?;
     if let Some(delivery) = all.into_iter().find(|delivery| delivery.id == id) {

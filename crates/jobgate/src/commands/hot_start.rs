@@ -22,7 +22,7 @@ pub(crate) fn run(args: &HotStart) -> anyhow::Result<Exit> {
     let jobid = JobId::parse(&args.stamp).with_context(|| format!("{:?} is not a job id", args.stamp))?;
     let asked = read_spec(&args.jobspec)?;
     let files = args.zip.as_deref().map(unpack::open).transpose()?;
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let (base, spec) = job(&session, &jobid, asked)?;
     if let Some(files) = files {
         let work = spec.directory.as_deref().context("the job has no directory")?;

@@ -19,7 +19,7 @@ use crate::wiring::Session;
 const GLANCE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &Logs, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let job = selector::one(&session, &args.stamp)?;
     let jobndx = args.run.map_or_else(|| last_run(&session, &job), Ok)?;
     let name = match (args.console, args.err) {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use jobgate_engine::{ListQuery, Order};
+use jobgate_engine::{JobRow, ListQuery, Order};
 use serde::ser::SerializeSeq;
 
 use crate::cli::{Ls, Output};
@@ -12,7 +12,7 @@ use crate::table;
 use crate::wiring::Session;
 
 pub(crate) fn run(args: &Ls, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     if !args.stamps.is_empty() {
         return super::status::of_each(&session, printer, &args.stamps, args.format.output);
     }
@@ -20,12 +20,11 @@ pub(crate) fn run(args: &Ls, printer: &mut Printer) -> anyhow::Result<Exit> {
     let query = ListQuery {
         backend: args.backend.clone(),
         state: args.state,
-        order: Order::Oldest,
-        index: 0,
+        // The newest few are found from the other end, and shown in the same order.
+        order: if args.limit.is_some() { Order::Newest } else { Order::Oldest },
+        limit: args.limit,
         ..ListQuery::default()
     };
-    let skip = args.limit.map(|limit| count(&session, &query).map(|all| all.saturating_sub(limit))).transpose()?;
-    let query = ListQuery { index: skip.unwrap_or(0), ..query };
     match args.format.output {
         Output::Text => text(&session, printer, &query)?,
         Output::Json => json(&session, printer, &query)?,
@@ -33,34 +32,36 @@ pub(crate) fn run(args: &Ls, printer: &mut Printer) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn count(session: &Session, query: &ListQuery) -> anyhow::Result<u64> {
-    let mut count = 0;
-    session.engine.list(&session.who, query, &mut |_| count += 1)?;
-    Ok(count)
-}
-
 fn text(session: &Session, printer: &mut Printer, query: &ListQuery) -> anyhow::Result<()> {
     printer.line(table::HEADER)?;
-    let mut written = Ok(());
-    session.engine.list(&session.who, query, &mut |job| {
-        if written.is_ok() {
-            let line = table::row(&job, |padded| printer.state(padded, job.state));
-            written = printer.line(line);
-        }
-    })?;
-    Ok(written?)
+    let paint = printer.painter();
+    oldest_first(session, query, |job| table::row(job, |padded| paint(padded, job.state)), |line| printer.line(line))
 }
 
 fn json(session: &Session, printer: &mut Printer, query: &ListQuery) -> anyhow::Result<()> {
     let mut serializer = serde_json::Serializer::pretty(printer.out());
     let mut list = serde::Serializer::serialize_seq(&mut serializer, None).map_err(io::Error::from)?;
-    let mut written = Ok(());
-    session.engine.list(&session.who, query, &mut |job| {
-        if written.is_ok() {
-            written = list.serialize_element(&table::row_json(&job));
-        }
-    })?;
-    written.and_then(|()| list.end()).map_err(io::Error::from)?;
+    oldest_first(session, query, table::row_json, |job| list.serialize_element(&job).map_err(io::Error::from))?;
+    list.end().map_err(io::Error::from)?;
     printer.line("")?;
+    Ok(())
+}
+
+/// Writes the rows of a listing, the oldest first, as they come when that is their order.
+fn oldest_first<T>(
+    session: &Session,
+    query: &ListQuery,
+    render: impl Fn(&JobRow<'_>) -> T,
+    mut write: impl FnMut(T) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let mut kept = Vec::new();
+    let mut written = Ok(());
+    session.engine.list(&session.who, query, &mut |job| match query.order {
+        Order::Newest => kept.push(render(&job)),
+        Order::Oldest if written.is_ok() => written = write(render(&job)),
+        Order::Oldest => {}
+    })?;
+    written?;
+    kept.into_iter().rev().try_for_each(write)?;
     Ok(())
 }

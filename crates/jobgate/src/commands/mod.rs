@@ -90,27 +90,27 @@ fn environment() -> String {
 
 fn verbosity(command: &Command) -> u8 {
     match command {
-        Command::Submit(args) => args.common.verbose,
+        Command::Submit(args) => args.options.verbose,
         Command::Start(args)
         | Command::Poll(args)
         | Command::Cancel(args)
         | Command::Hold(args)
-        | Command::Release(args) => args.common.verbose,
-        Command::Status(args) | Command::Show(args) => args.common.verbose,
-        Command::Ls(args) => args.common.verbose,
+        | Command::Release(args) => args.options.verbose,
+        Command::Status(args) | Command::Show(args) => args.options.verbose,
+        Command::Ls(args) => args.options.verbose,
         Command::Reached(args) => args.verbose,
-        Command::Rm(args) => args.common.verbose,
-        Command::HotStart(args) => args.common.verbose,
-        Command::Logs(args) => args.common.verbose,
-        Command::Wait(args) => args.common.verbose,
+        Command::Rm(args) => args.options.verbose,
+        Command::HotStart(args) => args.options.verbose,
+        Command::Logs(args) => args.options.verbose,
+        Command::Wait(args) => args.options.verbose,
         Command::Deliveries(args) => match &args.action {
-            Some(DeliveryAction::Retry { common, .. }) => common.verbose,
-            None => args.common.verbose,
+            Some(DeliveryAction::Retry { options, .. }) => options.verbose,
+            None => args.options.verbose,
         },
-        Command::Reindex(common) => common.verbose,
-        Command::Prune(args) => args.common.verbose,
+        Command::Reindex(options) => options.verbose,
+        Command::Prune(args) => args.options.verbose,
         Command::Serve(args) => args.verbose,
-        Command::Config(args) => args.common.verbose,
+        Command::Config(args) => args.options.verbose,
         Command::Completions { .. } | Command::Man { .. } | Command::Version => 0,
     }
 }
@@ -167,6 +167,14 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         grammar("jobgate").debug_assert();
+    }
+
+    #[test]
+    fn the_page_names_every_command() {
+        let page = include_str!("../../../../docs/cli.md");
+        for command in grammar("jobgate").get_subcommands() {
+            assert!(page.contains(&format!("`{}", command.get_name())), "docs/cli.md lacks {}", command.get_name());
+        }
     }
 
     #[test]

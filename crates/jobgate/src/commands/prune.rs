@@ -8,7 +8,7 @@ use crate::printer::Printer;
 use crate::wiring::Session;
 
 pub(crate) fn run(args: &Prune, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let retention = Retention { older_than: args.older_than, prefix: None, dry_run: args.dry_run };
     let tally = session.engine.prune(&session.who, &retention)?;
     if args.dry_run {

@@ -7,7 +7,7 @@ use crate::selector::Scope;
 use crate::wiring::Session;
 
 pub(crate) fn run(args: &Stamps, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     super::for_each(&session, printer, &args.stamps, Scope::Live, |job, printer| {
         session.engine.release(&session.who, job.key)?;
         printer.line(format_args!("Released {}", job.jobid))?;

@@ -15,7 +15,7 @@ pub(crate) fn run(args: &Rm, printer: &mut Printer) -> anyhow::Result<Exit> {
         printer.hint("if that is what you want, say `rm --yes all`");
         return Ok(Exit::Failed);
     }
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let mut failures = 0;
     for named in selector::resolve(&session, &args.stamps, Scope::Any)? {
         let removed = named.job.and_then(|job| session.engine.remove(&session.who, job.key).map(|()| job));

@@ -37,7 +37,8 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Exit {
 }
 
 fn with_ticket(ticket: runner::Ticket) -> Exit {
-    let runner::Ticket { run, state_dir, base, jobid, jobndx, native, environment, memory, settings, .. } = ticket;
+    let runner::Ticket { run, base, jobid, jobndx, native, environment, memory, settings, .. } = ticket;
+    let state_dir = settings.state_dir.clone();
     let Ok(jobid) = JobId::parse(&jobid) else { return Exit::Failed };
     let told = base.clone();
     let finish = move || {

@@ -15,7 +15,7 @@ use crate::wiring::Session;
 const HIDDEN: &str = "**********";
 
 pub(crate) fn run(args: &ShownStamps, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let mut values = Vec::new();
     let exit = super::for_each(&session, printer, &args.stamps, Scope::Any, |job, printer| {
         let spec = without_secrets(session.engine.spec(&session.who, job.key)?);

@@ -10,7 +10,7 @@ use crate::selector::Scope;
 use crate::wiring::Session;
 
 pub(crate) fn run(args: &Stamps, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let word = match session.config.psik {
         Manner::Psik30 => "Started",
         Manner::Psik31 => "Queued",

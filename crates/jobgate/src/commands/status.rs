@@ -10,7 +10,7 @@ use crate::table;
 use crate::wiring::Session;
 
 pub(crate) fn run(args: &ShownStamps, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     of_each(&session, printer, &args.stamps, args.format.output)
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn print(session: &Session, printer: &mut Printer, job: &Job) -> anyh
     }
     let spec = session.engine.spec(&session.who, job.key)?;
     let history = session.engine.history(&session.who, job.key)?;
-    let block = table::status(job, &spec, &history, |row, padded| printer.state(padded, row.state));
-    printer.text(block)?;
+    let paint = printer.painter();
+    printer.text(table::status(job, &spec, &history, |row, padded| paint(padded, row.state)))?;
     Ok(())
 }

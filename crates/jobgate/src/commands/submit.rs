@@ -34,7 +34,7 @@ pub(crate) fn directory_wish(args: &Submit, manner: Manner) -> Directory {
 }
 
 pub(crate) fn run(args: &Submit, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let mut spec = match read_spec(&args.jobspec) {
         Ok(spec) => spec,
         Err(problems) => return Ok(refuse_spec(&args.jobspec, &problems, printer)),

@@ -15,7 +15,7 @@ use crate::wiring::Session;
 const GLANCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(500);
 
 pub(crate) fn run(args: &Wait, printer: &mut Printer) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.common)?;
+    let session = Session::open(&args.options)?;
     let jobs = selector::resolve(&session, &args.stamps, Scope::Live)?
         .into_iter()
         .map(|named| named.job)

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use jobgate_backends::local::{Oversize, Partition};
 use jobgate_engine::CallbackPolicy;
 use jobgate_model::BackendConfig;
 use jobgate_server::{Limits, Mode};
@@ -92,29 +93,6 @@ pub(crate) struct LocalConfig {
     pub(crate) oversize: Oversize,
     /// Partitions by name; jobs choose one with the attribute `partition` or the backend's `queue_name`.
     pub(crate) partitions: BTreeMap<String, Partition>,
-}
-
-/// A share of the machine with its own limits.
-#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Partition {
-    /// At most so many cores at the same time.
-    pub(crate) cores: Option<u64>,
-    /// No run may ask for more minutes.
-    pub(crate) minutes: Option<i64>,
-    /// Added to the priority of its jobs.
-    pub(crate) priority: i64,
-}
-
-/// What becomes of a request larger than the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Oversize {
-    /// It gets the whole machine, and `log/console` says so.
-    #[default]
-    Clamp,
-    /// It is refused.
-    Refuse,
 }
 
 /// How `jobgate serve` listens and whom it admits.

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use jobgate_backends::local::Oversize;
 use jobgate_engine::Targets;
 use jobgate_server::Mode;
 
 use super::units::{show_duration, show_size};
-use super::{Config, LogFormat, Oversize};
+use super::{Config, LogFormat};
 
 impl Config {
     /// The configuration as TOML that reads back as the same.

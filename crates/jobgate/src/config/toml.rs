@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use jobgate_backends::local::{Oversize, Partition};
 use jobgate_engine::{CallbackPolicy, Targets};
 use jobgate_model::{BackendConfig, StringMap};
 use jobgate_server::{Limits, Mode};
 use serde::Deserialize;
 
 use super::units::{Bytes, Lasting};
-use super::{Config, LocalConfig, LogFormat, Manner, Oversize, Partition, PlaceConfig, ServerConfig, env};
+use super::{Config, LocalConfig, LogFormat, Manner, PlaceConfig, ServerConfig, env};
 
 /// Reads a file's text; relative paths in it start at `here`.
 pub(super) fn parse(text: &str, here: &Path) -> anyhow::Result<Config> {
