@@ -66,9 +66,10 @@ impl FromRequestParts<Psik> for Address {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, psik: &Psik) -> Result<Self, Fault> {
-        let params = RawPathParams::from_request_parts(parts, psik).await;
-        let params = params.map_err(|error| Error::invalid("Invalid jobid").because(error))?;
-        let jobid = params.iter().find(|(name, _)| *name == "jobid").map_or("", |(_, value)| value);
+        let params = RawPathParams::from_request_parts(parts, psik).await.ok();
+        let jobid = params.as_ref().and_then(|p| p.iter().find(|(name, _)| *name == "jobid")).map(|(_, value)| value);
+        // what cannot be decoded is judged as it is: /VERSION/jobs/JOBID
+        let jobid = jobid.or_else(|| parts.uri.path().split('/').nth(3)).unwrap_or_default();
         Ok(Self::new(psik, jobid, &QueryValues::of(&parts.uri))?)
     }
 }
