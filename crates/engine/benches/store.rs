@@ -1,12 +1,7 @@
 //! How fast the engine is by itself: durable creations, listings, recorded transitions. `cargo bench -p jobgate-engine`.
 //!
 //! `JOBS=1000000 cargo bench -p jobgate-engine` sizes the listings' store (default 100,000).
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark's whole purpose is to print figures"
-)]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark's whole purpose is to print figures")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -159,5 +154,5 @@ fn main() {
         let time = median(|| engine.list(&me(), &query, &mut |row| bytes += row.jobid.len()).unwrap());
         println!("{:<44} {time:>9.3} ms", format!("list, {what} of {jobs}"));
     }
-    println!("{:<44} {:>9.4} ms", "revision, nothing changed", median(|| drop(engine.revision().unwrap())));
+    println!("{:<44} {:>9.4} ms", "revision, nothing changed", median(|| assert!(engine.revision().unwrap() > 0)));
 }

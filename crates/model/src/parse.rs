@@ -149,6 +149,9 @@ pub fn parse_state_name(value: &Value, loc: Vec<Loc>) -> Result<State, Violation
     })
 }
 
+/// More variables, options or headers than this no process and no batch system takes.
+const MOST_PAIRS: usize = 10_000;
+
 /// Collects values and violations of one object.
 struct Fields<'a> {
     object: &'a Map<String, Value>,
@@ -209,6 +212,10 @@ impl<'a> Fields<'a> {
             self.note(self.loc(key), NOT_MAP, value);
             return StringMap::default();
         };
+        if object.len() > MOST_PAIRS {
+            self.note(self.loc(key), ("too_long", "Dictionary should have at most 10000 items"), &Value::Null);
+            return StringMap::default();
+        }
         let mut map = StringMap::default();
         for (name, value) in object {
             match text(value) {
@@ -235,6 +242,22 @@ impl<'a> Fields<'a> {
                 self.wrong.append(&mut wrong);
                 None
             }
+        }
+    }
+
+    /// Variables that no process can have: an empty name, `=` in a name, NUL anywhere.
+    fn forbid_unusable(&mut self, key: &str, variables: &StringMap) {
+        for (name, value) in variables.iter() {
+            let wrong = if name.is_empty() || name.contains(['=', '\0']) {
+                "Value error, a variable's name must not be empty nor contain '=' or NUL"
+            } else if value.contains('\0') {
+                "Value error, a variable's value must not contain NUL"
+            } else {
+                continue;
+            };
+            let mut loc = self.loc(key);
+            loc.push(name.into());
+            self.note(loc, ("value_error", wrong), &Value::from(value));
         }
     }
 
@@ -303,6 +326,7 @@ pub fn parse_spec(value: &Value, generation: Generation) -> Result<JobSpec, Vec<
         }
     }
     spec.environment = fields.map("environment");
+    fields.forbid_unusable("environment", &spec.environment);
     spec.inherit_environment = fields.read("inherit_environment", true, lax_bool);
     spec.resources = fields.nested("resources", resources).unwrap_or_default();
     if generation == Generation::V1 {
@@ -439,6 +463,13 @@ mod tests {
             wrong(&json!({"script": "x", "resources": null}), Generation::V2),
             ["model_attributes_type resources"]
         );
+    }
+
+    #[test]
+    fn variables_that_no_process_can_have() {
+        let value =
+            json!({"script": "x", "environment": {"": "a", "B=": "b", "C\u{0}": "c", "D": "d\u{0}", "OK": "="}});
+        assert_eq!(wrong(&value, Generation::V2).len(), 4);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

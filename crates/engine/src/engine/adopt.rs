@@ -1,20 +1,34 @@
 //! Trees that others made, changed or removed.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use rustix::fs::AtFlags;
 
 use jobgate_model::{BackendConfig, Error, Established, Generation, JobId, Principal, State};
 
 use super::Engine;
 use super::record::exists;
 use crate::process;
-use crate::store::history::Look;
+use crate::store::broken;
+use crate::store::history::{self, Arrival, Look};
 use crate::store::jobs::{self, JobRecord, NewRecord};
-use crate::tree::{self, StoredSpec};
+use crate::tree::{self, StoredSpec, Tail};
 use crate::types::{JobKey, Tally};
 
 /// A tree that was written to so shortly (in seconds) before the power failed may not have reached the disk.
 const UNSYNCED: f64 = 120.0;
+
+/// So many trees are entered with one write.
+const AT_ONCE: usize = 256;
+
+/// A tree that the index does not have.
+struct Found {
+    record: NewRecord,
+    tail: Tail,
+}
 
 impl Engine {
     /// Looks at the prefixes now: jobs made, changed or removed by others (psik) are taken in or dropped.
@@ -50,6 +64,14 @@ impl Engine {
 
     /// Takes in a job that the index does not have, if there is one with this id under the prefix.
     pub(super) fn adopt_one(&self, prefix: &Path, jobid: &JobId) -> Result<Option<JobRecord>, Error> {
+        let Some(found) = self.found(prefix, jobid)? else { return Ok(None) };
+        self.enter_found(vec![found])?;
+        let known = self.store.read(|connection| jobs::by_id(connection, prefix, jobid.as_str()))?;
+        known.map(|record| self.look(record)).transpose()
+    }
+
+    /// Reads a tree that the index does not have; `None` when it is not a job's.
+    fn found(&self, prefix: &Path, jobid: &JobId) -> Result<Option<Found>, Error> {
         let base = prefix.join(jobid.as_str());
         let unreadable = |error| Error::internal(format!("cannot read the job's files in {}", base.display()), error);
         let Some(stored) = tree::read_spec(&base).map_err(unreadable)? else { return Ok(None) };
@@ -57,20 +79,22 @@ impl Engine {
         let first = tail.rows.iter().find(|row| row.transition.state == State::New);
         let frozen = first.and_then(|row| BackendConfig::from_new_info(&row.transition.info));
         let created = tail.rows.first().map_or_else(|| self.now(), |row| row.transition.time);
-        let Some(record) = self.adoption(prefix, jobid, stored, frozen, created) else { return Ok(None) };
-        let entered = self.store.update(move |connection| {
-            // Its maker, or another process of ours, may have entered it since we looked.
-            match jobs::by_id(connection, &record.prefix, record.jobid.as_str())? {
-                Some(known) => Ok((known.job.key, false)),
-                None => jobs::insert(connection, &record).map(|key| (key, true)),
+        Ok(self.adoption(prefix, jobid, stored, frozen, created).map(|record| Found { record, tail }))
+    }
+
+    /// Enters trees with their past, in one write. Their maker, or another process of ours, may have been faster.
+    fn enter_found(&self, found: Vec<Found>) -> Result<(), Error> {
+        let now = self.now();
+        self.store.write(move |connection| {
+            let writing = |error| broken("write the index", error);
+            for Found { record, tail } in found {
+                if jobs::by_id(connection, &record.prefix, record.jobid.as_str()).map_err(writing)?.is_none() {
+                    let key = jobs::insert(connection, &record).map_err(writing)?;
+                    history::absorb(connection, &Arrival { key, from: 0, tail, look: Look::Import, now })?;
+                }
             }
-        })?;
-        let record = self.by_key(entered.0)?;
-        if !entered.1 {
-            return self.look(record).map(Some);
-        }
-        let absorbed = self.take_in(&record, tail, Look::Import)?;
-        Ok(absorbed.map(|absorbed| absorbed.record))
+            Ok(())
+        })
     }
 
     fn adoption(
@@ -107,33 +131,52 @@ impl Engine {
     }
 
     fn adopt_prefix(&self, prefix: &Path, tally: &mut Tally) -> Result<(), Error> {
-        let mut known: HashMap<String, (JobKey, u64)> = self
-            .store
-            .read(|connection| jobs::known(connection, prefix))?
-            .into_iter()
-            .map(|(key, jobid, offset)| (jobid, (key, offset)))
-            .collect();
-        let entries = std::fs::read_dir(prefix)
-            .map_err(|error| Error::internal(format!("cannot read the prefix {}", prefix.display()), error))?;
-        for name in entries.flatten().map(|entry| entry.file_name()) {
-            let Some(jobid) = name.to_str().and_then(|name| JobId::parse(name).ok()) else { continue };
-            tally.seen += 1;
-            match known.remove(jobid.as_str()) {
-                Some((key, offset)) => {
-                    if tree::size(&prefix.join(jobid.as_str())).is_ok_and(|size| size != offset) {
-                        tally.changed += u64::from(self.by_key(key).and_then(|record| self.look(record)).is_ok());
-                    }
-                }
-                // One unreadable tree hides only itself.
-                None => match self.adopt_one(prefix, &jobid) {
-                    Ok(adopted) => tally.changed += u64::from(adopted.is_some()),
-                    Err(error) => tracing::warn!(job = %jobid, error = error.chain(), "cannot take the job in"),
-                },
+        let unreadable =
+            |error: std::io::Error| Error::internal(format!("cannot read the prefix {}", prefix.display()), error);
+        let known = self.store.read(|connection| jobs::known(connection, prefix))?;
+        let mut known: HashMap<&[u8], (JobKey, u64)> =
+            known.iter().map(|(key, jobid, offset)| (jobid.as_bytes(), (*key, *offset))).collect();
+        let opened = std::fs::File::open(prefix).map_err(unreadable)?;
+        let entries = rustix::fs::Dir::read_from(&opened).map_err(|error| unreadable(error.into()))?;
+        let mut found = Vec::new();
+        let mut path = Vec::with_capacity(64);
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(error.into()))?;
+            let name = entry.file_name().to_bytes();
+            if !name.first().is_some_and(u8::is_ascii_digit) {
+                continue;
             }
+            if let Some((key, offset)) = known.remove(name) {
+                tally.seen += 1;
+                path.clear();
+                path.extend_from_slice(name);
+                path.extend_from_slice(b"/status.csv");
+                let size =
+                    rustix::fs::statat(&opened, path.as_slice(), AtFlags::SYMLINK_NOFOLLOW).map(|stat| stat.st_size);
+                if size != Ok(offset.cast_signed()) {
+                    tally.changed += u64::from(self.by_key(key).and_then(|record| self.look(record)).is_ok());
+                }
+                continue;
+            }
+            let Some(jobid) = std::str::from_utf8(name).ok().and_then(|name| JobId::parse(name).ok()) else { continue };
+            tally.seen += 1;
+            // One unreadable tree hides only itself.
+            match self.found(prefix, &jobid) {
+                Ok(one) => found.extend(one),
+                Err(error) => tracing::warn!(job = %jobid, error = error.chain(), "cannot take the job in"),
+            }
+            if found.len() == AT_ONCE {
+                tally.changed += found.len() as u64;
+                self.enter_found(std::mem::take(&mut found))?;
+            }
+        }
+        tally.changed += found.len() as u64;
+        if !found.is_empty() {
+            self.enter_found(found)?;
         }
         for (jobid, (key, _)) in known {
             // Made after the directory was read, or removed: its own look tells.
-            if !exists(&prefix.join(&jobid)) {
+            if !exists(&prefix.join(OsStr::from_bytes(jobid))) {
                 tally.changed += 1;
                 self.store.update(move |connection| jobs::forget(connection, key))?;
             }

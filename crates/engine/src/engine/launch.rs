@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::sync::PoisonError;
 
 use jobgate_model::{
     BackendConfig, Error, ErrorKind, Evidence, JobNdx, JobSpec, NativeId, Principal, RunRequest, State, Submission,
@@ -14,6 +15,18 @@ use crate::store::jobs::{self, JobRecord};
 use crate::store::runs::{self, OpenRun, Phase};
 use crate::tree;
 use crate::types::{JobKey, Launched, OnRefusal, Place};
+
+/// One thread's right to hand a run over.
+struct Turn<'a> {
+    engine: &'a Engine,
+    run: (JobKey, JobNdx),
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.engine.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+    }
+}
 
 /// A job with all that handing over its runs needs.
 pub(super) struct Ready<'a> {
@@ -40,21 +53,30 @@ impl Engine {
     }
 
     /// Hands the intended runs of a job, as far as this process intended them, to its batch system and records them as
-    /// queued.
+    /// queued. Each run is handed over by one thread only.
     pub fn launch(&self, key: JobKey, on_refusal: OnRefusal) -> Result<Vec<Launched>, Error> {
         let ready = self.ready_job(self.by_key(key)?)?;
-        let open = self.store.read(|connection| runs::of_job(connection, key))?;
         let mut launched = Vec::new();
-        for run in
-            open.iter().filter(|run| run.phase == Phase::Intended && run.claim.as_deref() == Some(process::identity()))
-        {
-            match self.hand_over(&ready, run) {
+        for run in self.store.read(|connection| runs::of_job(connection, key))? {
+            let Some(_turn) = self.turn(key, run.jobndx) else { continue };
+            // Another thread may have handed it over since the list was made.
+            let current = self.store.read(|connection| runs::one(connection, key, run.jobndx))?;
+            let mine =
+                |run: &OpenRun| run.phase == Phase::Intended && run.claim.as_deref() == Some(process::identity());
+            let Some(run) = current.filter(mine) else { continue };
+            match self.hand_over(&ready, &run) {
                 Ok(Some(native)) => launched.push(Launched { jobndx: run.jobndx, native }),
                 Ok(None) => {}
-                Err(error) => self.refused(&ready, run, error, on_refusal)?,
+                Err(error) => self.refused(&ready, &run, error, on_refusal)?,
             }
         }
         Ok(launched)
+    }
+
+    /// The right to hand a run over, until it is dropped; `None` while another thread of this process has it.
+    fn turn(&self, key: JobKey, jobndx: JobNdx) -> Option<Turn<'_>> {
+        let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        in_hand.insert((key, jobndx)).then_some(Turn { engine: self, run: (key, jobndx) })
     }
 
     /// Takes over runs that a process intended and did not live to hand over. The batch system is asked first whether it has
@@ -63,6 +85,7 @@ impl Engine {
         if run.phase != Phase::Intended || run.claim.as_deref().is_some_and(process::alive) {
             return Ok(());
         }
+        let Some(_turn) = self.turn(run.key, run.jobndx) else { return Ok(()) };
         let (key, jobndx, old) = (run.key, run.jobndx, run.claim.clone());
         let mine = self
             .store

@@ -12,15 +12,17 @@ mod show;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use jobgate_model::{Error, ErrorKind};
+use jobgate_model::{Error, ErrorKind, JobNdx};
 
 use crate::callbacks::Courier;
 use crate::gateway::Bell;
 use crate::store::Store;
-use crate::types::{Place, Setup};
+use crate::types::{JobKey, Place, Setup};
 
 /// The product's actions over one index and its places. Cheap to call from many threads at once.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Engine {
     pub(crate) closed: AtomicBool,
     /// The last stamp that was given out, in milliseconds.
     stamp: AtomicU64,
+    /// Runs that a thread of this process is handing over right now.
+    in_hand: Mutex<HashSet<(JobKey, JobNdx)>>,
 }
 
 impl Engine {
@@ -52,6 +56,7 @@ impl Engine {
             bell: Bell::default(),
             closed: AtomicBool::new(false),
             stamp: AtomicU64::new(0),
+            in_hand: Mutex::default(),
         };
         engine.mend_after_restart()?;
         Ok(engine)

@@ -47,12 +47,10 @@ impl Engine {
             let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
             return Ok((None, absorbed.map_or(record, |absorbed| absorbed.record)));
         }
-        let offset = journal.append(transition).map_err(failed)?;
-        let row = transition.to_row();
-        // What is written is what is recorded: line breaks in the info became blanks.
-        let written = Transition::from_row(row.trim_end_matches('\n')).unwrap_or_else(|| transition.clone());
-        tail.rows.push(Row { offset, transition: written });
-        tail.end = offset + row.len() as u64;
+        let row = journal.append(transition).map_err(failed)?;
+        let offset = row.offset;
+        tail.end = offset + row.transition.to_row().len() as u64;
+        tail.rows.push(row);
         let absorbed =
             self.take_in(&record, tail, Look::Tail(Some((offset, evidence))))?.ok_or_else(policy::missing)?;
         drop(journal);

@@ -36,6 +36,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(|e| {
             Error::new(ErrorKind::Internal, format!("cannot make the state directory {}", parent.display())).because(e)
         })?;
+        // Whoever made it first may have been less careful. What is not ours to change is not ours to judge either.
+        drop(std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o700)));
         if let Some(name) = network_file_system(parent) {
             return Err(Error::new(
                 ErrorKind::Invalid,
@@ -83,6 +85,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     })?;
     connection.busy_timeout(Duration::from_secs(20)).map_err(|e| broken("open the index", e))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Pages are shared with the system's cache instead of being copied; a listing touches many.
+    connection.execute_batch("PRAGMA mmap_size = 1073741824").map_err(|e| broken("open the index", e))?;
     Ok(connection)
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jobgate_model::{JobId, JobNdx, NativeId, RunRef, State};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::jobs;
 use crate::types::JobKey;
@@ -193,6 +193,15 @@ pub(crate) fn of_job(connection: &Connection, key: JobKey) -> rusqlite::Result<V
          WHERE run.job = ?1 AND run.phase < 2 ORDER BY run.jobndx"
     );
     connection.prepare_cached(&sql)?.query_map([key.0], open_run)?.collect()
+}
+
+/// One run, if it is not over.
+pub(crate) fn one(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<OpenRun>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM run JOIN job ON job.key = run.job JOIN prefix ON prefix.id = job.prefix
+         WHERE run.job = ?1 AND run.jobndx = ?2 AND run.phase < 2"
+    );
+    connection.prepare_cached(&sql)?.query_row(params![key.0, jobndx], open_run).optional()
 }
 
 /// All runs of jobs of these prefixes that are not over.

@@ -11,6 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 /// A history longer than this is not read: no job reaches that, and a damaged file must not exhaust memory.
 const LONGEST: u64 = 256 << 20;
 
+/// The last row is looked for in so many bytes at the end of a history.
+const LAST_ROW: u64 = 4096;
+
 /// One row and the byte offset at which its line starts: the row's identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -54,23 +57,25 @@ impl Journal {
         read_tail(&mut self.file, offset)
     }
 
-    /// Appends one row with a single write and gives the offset at which it starts. A line that somebody left unfinished
-    /// is ended first, so that it cannot swallow the row.
-    pub fn append(&mut self, row: &Transition) -> io::Result<u64> {
+    /// Appends one row with a single write and gives it as it was written: its time is not before that of the row before
+    /// it, so that the file is in order of time whatever the clocks of its writers say, and its info is on one line. A line
+    /// that somebody left unfinished is ended first, so that it cannot swallow the row.
+    pub fn append(&mut self, row: &Transition) -> io::Result<Row> {
         let size = self.file.seek(SeekFrom::End(0))?;
-        let mut text = row.to_row();
-        let mut start = size;
-        if size > 0 {
-            self.file.seek(SeekFrom::Start(size - 1))?;
-            let mut last = [0];
-            self.file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                text.insert(0, '\n');
-                start += 1;
-            }
+        let from = size.saturating_sub(LAST_ROW);
+        self.file.seek(SeekFrom::Start(from))?;
+        let mut end = Vec::new();
+        (&self.file).take(LAST_ROW).read_to_end(&mut end)?;
+        let before = parse_tail(&end, from).rows.pop().map_or(0.0, |row| row.transition.time);
+        let transition =
+            Transition { time: row.time.max(before), info: jobgate_model::clean_info(&row.info), ..row.clone() };
+        let mut text = transition.to_row();
+        let unfinished = end.last().is_some_and(|byte| *byte != b'\n');
+        if unfinished {
+            text.insert(0, '\n');
         }
         self.file.write_all(text.as_bytes())?;
-        Ok(start)
+        Ok(Row { offset: size + u64::from(unfinished), transition })
     }
 }
 
@@ -182,6 +187,16 @@ mod tests {
         assert_eq!(after.rows.len(), 1);
         assert_eq!(after.rows[0].transition.state, State::Active);
         assert_eq!(invalid_rows(dir.path()).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn rows_are_in_order_of_time() {
+        let dir = tempfile::tempdir().unwrap();
+        for time in [5.0, 4.0, 6.0] {
+            append(dir.path(), &Transition { time, ..row(1, State::Active) }).unwrap();
+        }
+        let times: Vec<f64> = tail(dir.path(), 0).unwrap().rows.iter().map(|row| row.transition.time).collect();
+        assert_eq!(times, [5.0, 5.0, 6.0]);
     }
 
     #[test]
