@@ -1,7 +1,6 @@
 //! The classic `at` and its daemon: one run, one `at` job.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use jobgate_model::{
     Backend, BackendConfig, Cancel, Error, ErrorKind, JobNdx, JobSpec, NativeId, Phase, RunRef, RunRequest, Sighting,
@@ -9,7 +8,7 @@ use jobgate_model::{
 };
 use rustix::process::Signal;
 
-use crate::command::{CommandError, run, shell_word};
+use crate::command::{CommandError, Programs, run, shell_word};
 use crate::process::with_arguments;
 use crate::slurm::{cannot_start, environment, query, said, start};
 
@@ -18,12 +17,25 @@ use crate::slurm::{cannot_start, environment, query, said, start};
 pub struct At {
     /// The program that executes a run.
     runner: PathBuf,
+    programs: Programs,
 }
 
 impl At {
     /// `runner` is our own program, by an absolute path.
     pub fn new(runner: PathBuf) -> Self {
-        Self { runner }
+        Self { runner, programs: Programs::default() }
+    }
+
+    /// at's programs are in this directory rather than in the PATH.
+    #[must_use]
+    pub fn with_programs_in(mut self, dir: PathBuf) -> Self {
+        self.programs.dir = Some(dir);
+        self
+    }
+
+    /// Ids and queues of all our jobs; the queue of a running one is `=`.
+    fn queue(&self) -> Result<Vec<(String, String)>, Error> {
+        Ok(parse_queue(&query(&mut self.programs.command("atq"))?.stdout))
     }
 
     /// Two lines for `sh`: the marker, by which the job is found again, and the runner.
@@ -61,7 +73,7 @@ impl Backend for At {
     }
 
     fn submit(&self, request: &RunRequest<'_>) -> Submission {
-        let mut command = Command::new(if is_batch(request.spec) { "batch" } else { "at" });
+        let mut command = self.programs.command(if is_batch(request.spec) { "batch" } else { "at" });
         environment(&mut command, request.environment);
         // at remembers the directory, and the job fails if it is gone by then.
         command.current_dir("/");
@@ -75,7 +87,9 @@ impl Backend for At {
         let output = match run(&mut command, self.script(request).as_bytes()) {
             Ok(output) => output,
             Err(error @ CommandError::Start { .. }) => return Submission::Refused(cannot_start(error)),
-            Err(error) => return Submission::Unknown(Error::new(ErrorKind::Timeout, "at gave no answer").because(error)),
+            Err(error) => {
+                return Submission::Unknown(Error::new(ErrorKind::Timeout, "at gave no answer").because(error));
+            }
         };
         // `job 17 at Sun Nov 22 05:00:00 2026`, after a warning about the shell.
         let native = output.stderr.lines().find_map(|line| {
@@ -84,9 +98,10 @@ impl Backend for At {
         });
         match native {
             Some(native) => Submission::Accepted(NativeId(native.to_string())),
-            None if output.status.success() => {
-                Submission::Unknown(Error::new(ErrorKind::Refused, format!("at did not tell the job's number: {}", said(&output))))
-            }
+            None if output.status.success() => Submission::Unknown(Error::new(
+                ErrorKind::Refused,
+                format!("at did not tell the job's number: {}", said(&output)),
+            )),
             None => Submission::Refused(Error::new(ErrorKind::Refused, said(&output))),
         }
     }
@@ -94,9 +109,9 @@ impl Backend for At {
     /// at forgets a job when it ends; one that started has left rows in its `status.csv` by then.
     fn find(&self, marker: &str) -> Result<Option<NativeId>, Error> {
         let line = marker_line(marker);
-        for (id, _) in queue()? {
+        for (id, _) in self.queue()? {
             // It may have ended since.
-            let script = start(Command::new("at").args(["-c", &id]))?.stdout;
+            let script = start(self.programs.command("at").args(["-c", &id]))?.stdout;
             if script.lines().any(|found| found == line) {
                 return Ok(Some(NativeId(id)));
             }
@@ -113,12 +128,14 @@ impl Backend for At {
             None => self.find(&run.marker)?,
         };
         let Some(native) = native else { return Ok(Cancel::Absent) };
-        let Some((_, queue)) = queue()?.into_iter().find(|(id, _)| *id == native.0) else { return Ok(Cancel::Absent) };
+        let Some((_, queue)) = self.queue()?.into_iter().find(|(id, _)| *id == native.0) else {
+            return Ok(Cancel::Absent);
+        };
         // It has started, but its shell has not become the runner yet, which will look at the job's history first.
         if queue == "=" {
             return Ok(Cancel::HandedOver);
         }
-        let output = start(Command::new("atrm").arg(&native.0))?;
+        let output = start(self.programs.command("atrm").arg(&native.0))?;
         if stop_runner(&run.base, run.jobndx) {
             return Ok(Cancel::Stopping);
         }
@@ -141,7 +158,7 @@ impl Backend for At {
         if runs.is_empty() {
             return Ok(Vec::new());
         }
-        let queue = queue()?;
+        let queue = self.queue()?;
         let sighting = |run: &RunRef| {
             let listed = run.native.as_ref().and_then(|native| queue.iter().find(|(id, _)| *id == native.0));
             let phase = match listed {
@@ -153,11 +170,6 @@ impl Backend for At {
         };
         Ok(runs.iter().map(sighting).collect())
     }
-}
-
-/// Ids and queues of all our jobs; the queue of a running one is `=`.
-fn queue() -> Result<Vec<(String, String)>, Error> {
-    Ok(parse_queue(&query(&mut Command::new("atq"))?.stdout))
 }
 
 /// `17<TAB>Sun Nov 22 05:00:00 2026 a alice`

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,20 @@ const TIME: Duration = Duration::from_secs(90);
 const OUTPUT: u64 = 64 << 20;
 /// How often the amount of output is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Where a batch system's programs are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Programs {
+    /// Not in the PATH but here.
+    pub(crate) dir: Option<PathBuf>,
+}
+
+impl Programs {
+    /// A command that is to run one of them.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        Command::new(self.dir.as_ref().map_or_else(|| name.into(), |dir| dir.join(name)))
+    }
+}
 
 /// What a program said.
 #[derive(Debug)]
@@ -118,7 +133,10 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "cat; echo problem >&2; exit 3"]);
         let output = run(&mut command, b"text").unwrap();
-        assert_eq!((output.status.code(), output.stdout.as_str(), output.stderr.as_str()), (Some(3), "text", "problem\n"));
+        assert_eq!(
+            (output.status.code(), output.stdout.as_str(), output.stderr.as_str()),
+            (Some(3), "text", "problem\n")
+        );
     }
 
     #[test]

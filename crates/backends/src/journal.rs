@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn one_run_among_others() {
-        let base = history("1.0,0,new,{}\ngarbage\n2.0,1,queued,77\n3.0,2,queued,78\n4.0,1,active,\n5.0,1,failed,3\n6.0,2,act");
+        let base = history(
+            "1.0,0,new,{}\ngarbage\n2.0,1,queued,77\n3.0,2,queued,78\n4.0,1,active,\n5.0,1,failed,3\n6.0,2,act",
+        );
         let rows = read_run(base.path(), 1).unwrap();
         assert_eq!(rows, RunRows { queued: Some("77".into()), actives: 1, ended: Some((State::Failed, "3".into())) });
         assert_eq!(read_run(base.path(), 2).unwrap().actives, 0, "an unfinished line is not a row");

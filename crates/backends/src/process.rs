@@ -129,8 +129,7 @@ pub(crate) fn with_arguments(fits: impl Fn(&[&[u8]]) -> bool) -> Vec<Identity> {
     let of = |stat: Stat| {
         let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).ok()?;
         let arguments: Vec<&[u8]> = line.strip_suffix(b"\0").unwrap_or(&line).split(|byte| *byte == 0).collect();
-        fits(&arguments)
-            .then(|| Identity { pid: stat.pid, start_ticks: stat.start_ticks, boot: boot_id().to_owned() })
+        fits(&arguments).then(|| Identity { pid: stat.pid, start_ticks: stat.start_ticks, boot: boot_id().to_owned() })
     };
     all().into_iter().filter(|stat| !stat.is_dead()).filter_map(of).collect()
 }

@@ -11,7 +11,7 @@ use jobgate_model::{
     Submission,
 };
 
-use crate::command::{CommandError, Output, run, shell_word};
+use crate::command::{CommandError, Output, Programs, run, shell_word};
 use crate::console::note;
 
 /// Attributes that psik's own backend reads and that are no options of `sbatch`.
@@ -22,12 +22,20 @@ const NOT_FOR_SBATCH: [&str; 1] = ["psik_python"];
 pub struct Slurm {
     /// The program that executes a run on the compute node.
     runner: PathBuf,
+    programs: Programs,
 }
 
 impl Slurm {
     /// `runner` is our own program, by a path that is valid on the compute nodes.
     pub fn new(runner: PathBuf) -> Self {
-        Self { runner }
+        Self { runner, programs: Programs::default() }
+    }
+
+    /// Slurm's programs are in this directory rather than in the PATH.
+    #[must_use]
+    pub fn with_programs_in(mut self, dir: PathBuf) -> Self {
+        self.programs.dir = Some(dir);
+        self
     }
 
     fn script(&self, request: &RunRequest<'_>) -> String {
@@ -45,8 +53,13 @@ impl Slurm {
     }
 
     /// Slurm's ids and states of all our runs, by id. An array has several lines.
-    fn queue(format: &str) -> Result<Vec<Vec<String>>, Error> {
-        let output = query(Command::new("squeue").args(["--me", "--noheader", "--states=all"]).arg(format!("--format={format}")))?;
+    fn queue(&self, format: &str) -> Result<Vec<Vec<String>>, Error> {
+        let output = query(
+            self.programs
+                .command("squeue")
+                .args(["--me", "--noheader", "--states=all"])
+                .arg(format!("--format={format}")),
+        )?;
         Ok(fields(&output.stdout))
     }
 
@@ -61,7 +74,7 @@ impl Slurm {
         let native = self.native(run)?.ok_or_else(|| {
             Error::new(ErrorKind::Conflict, format!("Slurm does not know run {} of job {}", run.jobndx, run.jobid))
         })?;
-        let output = start(Command::new("scontrol").args([verb, &native]))?;
+        let output = start(self.programs.command("scontrol").args([verb, &native]))?;
         if output.status.success() { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, said(&output))) }
     }
 }
@@ -118,13 +131,15 @@ impl Backend for Slurm {
         if request.base.to_string_lossy().contains('\n') {
             return Submission::Refused(Error::invalid("the prefix holds a newline, which no batch script can"));
         }
-        let mut command = Command::new("sbatch");
+        let mut command = self.programs.command("sbatch");
         command.args(arguments(request.spec, request.config));
         environment(&mut command, request.environment);
         let output = match run(&mut command, self.script(request).as_bytes()) {
             Ok(output) => output,
             Err(error @ CommandError::Start { .. }) => return Submission::Refused(cannot_start(error)),
-            Err(error) => return Submission::Unknown(Error::new(ErrorKind::Timeout, "sbatch gave no answer").because(error)),
+            Err(error) => {
+                return Submission::Unknown(Error::new(ErrorKind::Timeout, "sbatch gave no answer").because(error));
+            }
         };
         if !output.status.success() {
             note(request.base, request.jobndx, &said(&output));
@@ -134,7 +149,8 @@ impl Backend for Slurm {
             return if uncertain { Submission::Unknown(error) } else { Submission::Refused(error) };
         }
         // `Submitted batch job 4711`, or `4711;cluster` if somebody asked for --parsable.
-        let native = output.stdout.split_whitespace().last().and_then(|word| word.split(';').next()).unwrap_or_default();
+        let native =
+            output.stdout.split_whitespace().last().and_then(|word| word.split(';').next()).unwrap_or_default();
         if native.is_empty() {
             return Submission::Unknown(Error::new(ErrorKind::Refused, "sbatch did not tell the id of the job"));
         }
@@ -145,17 +161,25 @@ impl Backend for Slurm {
     fn find(&self, marker: &str) -> Result<Option<NativeId>, Error> {
         let has_marker = |line: &Vec<String>| line.get(1).is_some_and(|comment| comment == marker);
         let native = |line: Vec<String>| NativeId(base_id(&line[0]).to_owned());
-        if let Some(line) = Self::queue("%i|%k")?.into_iter().find(has_marker) {
+        if let Some(line) = self.queue("%i|%k")?.into_iter().find(has_marker) {
             return Ok(Some(native(line)));
         }
-        let accounted = run(Command::new("sacct").args(["--noheader", "--parsable2", "--allocations", "--format=JobID,Comment"]), b"");
+        let accounted = run(
+            self.programs.command("sacct").args([
+                "--noheader",
+                "--parsable2",
+                "--allocations",
+                "--format=JobID,Comment",
+            ]),
+            b"",
+        );
         let lines = accounted.ok().filter(|output| output.status.success()).map(|output| fields(&output.stdout));
         Ok(lines.and_then(|lines| lines.into_iter().find(has_marker)).map(native))
     }
 
     fn cancel(&self, run: &RunRef) -> Result<Cancel, Error> {
         let Some(native) = self.native(run)? else { return Ok(Cancel::Absent) };
-        let output = start(Command::new("scancel").arg(&native))?;
+        let output = start(self.programs.command("scancel").arg(&native))?;
         match output.status.success() {
             true => Ok(Cancel::HandedOver),
             false if output.stderr.contains("Invalid job id") => Ok(Cancel::Absent),
@@ -176,16 +200,17 @@ impl Backend for Slurm {
             return Ok(Vec::new());
         }
         let mut seen: HashMap<String, Phase> = HashMap::new();
-        for line in Self::queue("%i|%T|%r")? {
+        for line in self.queue("%i|%T|%r")? {
             if let [id, state, reason] = &line[..] {
                 merge(&mut seen, base_id(id), phase(state, reason));
             }
         }
         let ids = |run: &&RunRef| run.native.as_ref().map(|native| native.0.clone());
-        let missing: Vec<String> = runs.iter().filter_map(|run| ids(&run)).filter(|id| !seen.contains_key(id)).collect();
+        let missing: Vec<String> =
+            runs.iter().filter_map(|run| ids(&run)).filter(|id| !seen.contains_key(id)).collect();
         if !missing.is_empty() {
             // Without accounting there is no sacct, or it fails: then they are absent, which proves nothing.
-            let mut sacct = Command::new("sacct");
+            let mut sacct = self.programs.command("sacct");
             sacct.args(["--noheader", "--parsable2", "--allocations", "--format=JobID,State,ExitCode"]);
             sacct.arg(format!("--jobs={}", missing.join(",")));
             for line in run(&mut sacct, b"").map(|output| fields(&output.stdout)).unwrap_or_default() {
@@ -285,7 +310,8 @@ pub(crate) fn query(command: &mut Command) -> Result<Output, Error> {
 }
 
 pub(crate) fn cannot_start(error: CommandError) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("{error}; is the batch system installed and in the PATH?")).because(error)
+    Error::new(ErrorKind::Unavailable, format!("{error}; is the batch system installed and in the PATH?"))
+        .because(error)
 }
 
 #[cfg(test)]

@@ -101,14 +101,12 @@ pub fn execute(run: &Execution<'_>, record: &mut dyn FnMut(State, &str) -> io::R
     };
     let mut watches = Watches { signals, cancel };
     let stopped = if canceled { Some(Stop::Canceled) } else { signals.take().map(Stop::Signal) };
-    let outcome = match stopped {
-        Some(stop) => stop.outcome(),
-        None => {
-            if let Err(error) = record(State::Active, "") {
-                return unrecorded(run, &error);
-            }
-            run_script(run, &mut watches)
-        }
+    let outcome = if let Some(stop) = stopped {
+        stop.outcome()
+    } else if let Err(error) = record(State::Active, "") {
+        return unrecorded(run, &error);
+    } else {
+        run_script(run, &mut watches)
     };
     record_end(run, outcome, record)
 }
@@ -202,9 +200,7 @@ impl Stop {
             code: 128 + signal.as_raw() as u8,
         };
         match self {
-            Self::Timeout => {
-                Outcome { state: Some(State::Failed), info: CODE_NOT_RUN.to_string(), code: CODE_NOT_RUN }
-            }
+            Self::Timeout => Outcome { state: Some(State::Failed), info: CODE_NOT_RUN.to_string(), code: CODE_NOT_RUN },
             Self::Signal(signal) => canceled(signal),
             Self::Canceled => canceled(Signal::TERM),
         }
@@ -245,10 +241,9 @@ fn supervise(run: &Execution<'_>, child: &mut Child, watches: &mut Watches) -> i
         }
     };
     let text = match stop {
-        Stop::Timeout => format!(
-            "Script execution timed out after {} minutes. Killing process group.",
-            run.spec.resources.duration
-        ),
+        Stop::Timeout => {
+            format!("Script execution timed out after {} minutes. Killing process group.", run.spec.resources.duration)
+        }
         Stop::Signal(signal) => format!("Received signal {}. Forwarding it to the process group.", signal.as_raw()),
         Stop::Canceled => "The job was canceled. Killing process group.".to_owned(),
     };
@@ -259,12 +254,7 @@ fn supervise(run: &Execution<'_>, child: &mut Child, watches: &mut Watches) -> i
 
 /// Tells the script's group to stop and kills what is left of it after the grace period. The script itself is not waited
 /// for here: as long as it is at least a zombie, nobody else can get its process group's number.
-fn stop_group(
-    run: &Execution<'_>,
-    child: &Child,
-    pidfd: BorrowedFd<'_>,
-    signal: Signal,
-) -> io::Result<()> {
+fn stop_group(run: &Execution<'_>, child: &Child, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
     let group = pid_of(child);
     let _ = kill_process_group(group, signal);
     // A stopped process would not see it.
@@ -308,11 +298,7 @@ fn of_status(status: ExitStatus) -> Outcome {
 }
 
 /// Records the final row, again and again if need be: a run whose end is not recorded counts as lost.
-fn record_end(
-    run: &Execution<'_>,
-    outcome: Outcome,
-    record: &mut dyn FnMut(State, &str) -> io::Result<()>,
-) -> Outcome {
+fn record_end(run: &Execution<'_>, outcome: Outcome, record: &mut dyn FnMut(State, &str) -> io::Result<()>) -> Outcome {
     let Some(state) = outcome.state else { return outcome };
     for attempt in 0..RECORD_ATTEMPTS {
         match record(state, &outcome.info) {

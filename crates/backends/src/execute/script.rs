@@ -121,7 +121,9 @@ mod tests {
         ] {
             assert_eq!(of(shell), Feed::Sourced, "{shell}");
         }
-        for other in ["/usr/bin/python3", "/bin/true", "/bin/sh -s x", "/bin/sh /opt/wrapper", "/bin/csh", "/usr/bin/env"] {
+        for other in
+            ["/usr/bin/python3", "/bin/true", "/bin/sh -s x", "/bin/sh /opt/wrapper", "/bin/csh", "/usr/bin/env"]
+        {
             assert_eq!(of(other), Feed::Stdin, "{other}");
         }
         assert_eq!(of("/usr/bin/awk -f"), Feed::StdinAsFile);

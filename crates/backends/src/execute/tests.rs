@@ -115,7 +115,8 @@ fn the_environment_is_layered() {
     let mut job = Job::new("#!/bin/sh\nenv\n");
     job.spec.inherit_environment = false;
     job.environment = vec![("nodes".into(), "3".into()), ("X".into(), "below".into())];
-    job.spec.environment = [("X".to_owned(), "y".to_owned()), ("jobid".to_owned(), "zz".to_owned())].into_iter().collect();
+    job.spec.environment =
+        [("X".to_owned(), "y".to_owned()), ("jobid".to_owned(), "zz".to_owned())].into_iter().collect();
     job.run();
     let base = format!("base={}", job.base().display());
     let log = job.log("stdout.1");
@@ -152,8 +153,7 @@ fn what_cannot_run_fails_in_words() {
 fn nothing_runs_when_active_cannot_be_recorded() {
     let job = Job::new("touch ran\n");
     let base = job.base();
-    let run =
-        Execution { base: &base, jobndx: 1, native: None, spec: &job.spec, environment: &[], memory: None };
+    let run = Execution { base: &base, jobndx: 1, native: None, spec: &job.spec, environment: &[], memory: None };
     let outcome = execute(&run, &mut |_, _| Err(io::Error::other("full")));
     assert_eq!(outcome.state, None);
     assert!(!base.join("work/ran").exists());
@@ -186,7 +186,9 @@ fn a_foreign_canceled_row_stops_the_whole_group() {
     let log = job.log("stdout.1");
     assert!(log.contains("TERM"), "{log}");
     let sleeper: i32 = log.lines().find(|line| *line != "TERM").unwrap().parse().unwrap();
-    until("the sleeper's end", || process::stat(sleeper).is_ok_and(|stat| stat.is_dead()) || process::stat(sleeper).is_err());
+    until("the sleeper's end", || {
+        process::stat(sleeper).is_ok_and(|stat| stat.is_dead()) || process::stat(sleeper).is_err()
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The thread that watches: runners that end, times that come, and what other processes change in the queue.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -9,10 +10,10 @@ use std::time::{Duration, Instant};
 use jobgate_model::{Error, Tell};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::Local;
 use super::gate::lock;
 use super::queue::{self, QueueError, Run};
-use super::Local;
-use crate::process::now;
+use crate::process::{Identity, now};
 
 /// How often it is looked at what other processes have changed.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -67,7 +68,7 @@ fn look(local: &Local, watch: &mut Watch, due: bool, again: bool) -> Result<Opti
     let mut next = None;
     let retry = local.retry.swap(false, Ordering::Relaxed);
     if due || watch.next_begin.is_some_and(|begin| begin <= now()) {
-        let (_, effects) = local.pass(move |pass| {
+        let ((), effects) = local.pass(move |pass| {
             pass.changed |= again;
             pass.look()
         })?;
@@ -75,6 +76,10 @@ fn look(local: &Local, watch: &mut Watch, due: bool, again: bool) -> Result<Opti
     }
     if watch.forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET) {
         watch.forgot = Some(Instant::now());
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is not general enough over lifetimes"
+        )]
         local.pass(|pass| pass.forget_old())?;
     }
     let (running, next_begin) = glance(local)?;
@@ -98,9 +103,9 @@ impl Watch {
         self.runners.retain(|id, _| running.iter().any(|run| run.id == *id));
         let mut gone = false;
         for run in running {
-            if !self.runners.contains_key(&run.id) {
-                match run.runner.as_ref().and_then(crate::process::Identity::open) {
-                    Some(pidfd) => drop(self.runners.insert(run.id, pidfd)),
+            if let Entry::Vacant(entry) = self.runners.entry(run.id) {
+                match run.runner.as_ref().and_then(Identity::open) {
+                    Some(pidfd) => drop(entry.insert(pidfd)),
                     None => gone = true,
                 }
             }
@@ -111,7 +116,8 @@ impl Watch {
 
 /// Waits for a runner's end, a wake-up or the time; `true` if there is something to look after.
 fn wait(watch: &Watch, wake: &OwnedFd, timeout: Duration) -> bool {
-    let until_begin = watch.next_begin.map(|begin| Duration::try_from_secs_f64(begin - now()).unwrap_or(Duration::ZERO));
+    let until_begin =
+        watch.next_begin.map(|begin| Duration::try_from_secs_f64(begin - now()).unwrap_or(Duration::ZERO));
     let timeout = until_begin.map_or(timeout, |begin| begin.min(timeout));
     let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
     let mut polled: Vec<PollFd<'_>> = vec![PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN)];

@@ -57,7 +57,8 @@ impl Gate {
         lock(&self.waiting).push((boxed, Arc::clone(&verdict)));
         let mut connection = self.connection();
         if verdict.get().is_none() {
-            let (operations, verdicts): (Vec<_>, Vec<_>) = std::mem::take(&mut *lock(&self.waiting)).into_iter().unzip();
+            let (operations, verdicts): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut *lock(&self.waiting)).into_iter().unzip();
             let outcome = run(&mut connection, settings, machine, operations).map(|mut effects| {
                 settle(&mut effects);
                 Arc::new(effects)
@@ -72,10 +73,11 @@ impl Gate {
         }
         drop(connection);
         let unavailable = |cause: String| Error::from(QueueError::Pass(cause));
-        let effects = verdict.get().expect("invariant: set by this thread or before it got the lock").clone();
-        let effects = effects.map_err(unavailable)?;
-        let value = lock(&result).take();
-        value.map(|value| (value, effects)).ok_or_else(|| unavailable("the operation was not reached".into()))
+        // Both are missing only if the thread that did the pass has panicked.
+        let lost = || unavailable("the thread that changed it has failed".into());
+        let effects = verdict.get().cloned().ok_or_else(lost)?.map_err(unavailable)?;
+        let value = lock(&result).take().ok_or_else(lost)?;
+        Ok((value, effects))
     }
 }
 
@@ -87,16 +89,26 @@ fn run(
 ) -> rusqlite::Result<Effects> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut pass = Pass::new(&tx, settings, machine, crate::process::now());
+    let decided = decide(&mut pass, operations);
+    let mut effects = std::mem::take(&mut pass.effects);
+    match decided.and_then(|()| tx.commit()) {
+        Ok(()) => Ok(effects),
+        Err(error) => {
+            // Nothing of it was recorded: runners that were started must not go, and end when their pipe closes.
+            for mut spawned in effects.spawned.drain(..) {
+                drop(spawned.stdin);
+                drop(spawned.child.wait());
+            }
+            Err(error)
+        }
+    }
+}
+
+fn decide(pass: &mut Pass<'_>, operations: Vec<Operation>) -> rusqlite::Result<()> {
     for operation in operations {
-        operation(&mut pass)?;
+        operation(pass)?;
     }
-    if pass.changed {
-        pass.start_what_fits()?;
-    }
-    let effects = pass.effects;
-    // If this fails, the effects are dropped and with them the pipes of the runners that were started.
-    tx.commit()?;
-    Ok(effects)
+    if pass.changed { pass.start_what_fits() } else { Ok(()) }
 }
 
 /// A panic in another thread does not make the queue useless: what it had not committed is rolled back.

@@ -12,6 +12,7 @@
 //! psik's default `exclusive_node_use` is not taken as a wish: a run gets the cores, memory, GPUs and licences it asks for.
 
 mod attend;
+mod dependency;
 mod gate;
 mod pass;
 mod queue;
@@ -67,8 +68,9 @@ impl Local {
     /// Opens the queue of a state directory, settles runs whose runner is gone, and starts what can start.
     pub fn open(settings: LocalSettings) -> Result<Arc<Self>, Error> {
         let connection = queue::open(&settings.state_dir)?;
-        let wake = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK)
-            .map_err(|error| Error::internal("cannot make an eventfd", error))?;
+        let wake =
+            rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK)
+                .map_err(|error| Error::internal("cannot make an eventfd", error))?;
         let local = Self {
             machine: Machine::of(&settings),
             settings,
@@ -145,18 +147,7 @@ impl Local {
         Ok(queue::by_marker(&self.gate.connection(), marker).map_err(QueueError::from)?)
     }
 
-    /// What is known of one run; those whose runner has died are reported as such by `dead`.
-    fn phase(&self, run: &Run, first: Option<i64>, dead: &mut bool) -> Seen {
-        match run.phase {
-            Phase::Waiting => Seen::Waiting(reason(run, first).to_owned()),
-            Phase::Running => {
-                *dead |= !run.runner.as_ref().is_some_and(Identity::is_alive);
-                Seen::Running
-            }
-            Phase::Ended => run.end.clone().map_or(Seen::Absent, |(state, info)| Seen::Ended(state, info)),
-        }
-    }
-
+    /// What is known of runs, and whether the runner of one of them has died.
     fn look_at(&self, runs: &[RunRef]) -> Result<(Vec<Sighting>, bool), Error> {
         let connection = self.gate.connection();
         let first = queue::ready(&connection, 1).map_err(QueueError::from)?.first().map(|(_, run)| run.id);
@@ -164,10 +155,21 @@ impl Local {
         let mut sightings = Vec::with_capacity(runs.len());
         for reference in runs.iter().filter(|run| !run.marker.is_empty()) {
             let run = queue::by_marker(&connection, &reference.marker).map_err(QueueError::from)?;
-            let phase = run.map_or(Seen::Absent, |run| self.phase(&run, first, &mut dead));
+            dead |= run
+                .as_ref()
+                .is_some_and(|run| run.phase == Phase::Running && !run.runner.as_ref().is_some_and(Identity::is_alive));
+            let phase = run.map_or(Seen::Absent, |run| phase(run, first));
             sightings.push(Sighting { marker: reference.marker.clone(), phase });
         }
         Ok((sightings, dead))
+    }
+}
+
+fn phase(run: Run, first: Option<i64>) -> Seen {
+    match run.phase {
+        Phase::Waiting => Seen::Waiting(reason(&run, first).to_owned()),
+        Phase::Running => Seen::Running,
+        Phase::Ended => run.end.map_or(Seen::Absent, |(state, info)| Seen::Ended(state, info)),
     }
 }
 
@@ -312,6 +314,10 @@ impl Backend for Local {
     fn observe(&self, runs: &[RunRef]) -> Result<Vec<Sighting>, Error> {
         let (mut sightings, dead) = self.look_at(runs)?;
         if dead {
+            #[expect(
+                clippy::redundant_closure_for_method_calls,
+                reason = "the method is not general enough over lifetimes"
+            )]
             self.pass(|pass| pass.look())?;
             sightings = self.look_at(runs)?.0;
         }
@@ -326,7 +332,10 @@ impl Backend for Local {
 fn not_waiting(run: &RunRef) -> Error {
     Error::new(
         ErrorKind::Conflict,
-        format!("run {} of job {} does not wait in the queue: it runs, has ended or was never queued", run.jobndx, run.jobid),
+        format!(
+            "run {} of job {} does not wait in the queue: it runs, has ended or was never queued",
+            run.jobndx, run.jobid
+        ),
     )
 }
 

@@ -6,14 +6,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jobgate_model::{Error, Phase as Seen, Sighting, State};
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
 
+use super::dependency::{self, Awaited, Met};
 use super::queue::{self, NewRun, Phase, Run, blocked};
-use super::request::{After, Condition, Dependency};
+use super::request::Dependency;
 use super::schedule::{Running, Snapshot, Waiting, schedule};
 use super::settings::{LocalSettings, Machine};
 use super::spawn::{self, Spawned};
@@ -81,47 +81,29 @@ pub(super) enum Stopped {
     Absent,
 }
 
-/// What a run waits for, with ids resolved to rows of the queue.
-#[derive(Debug, Serialize, Deserialize)]
-struct Awaited {
-    all: bool,
-    conditions: Vec<AwaitedCondition>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-enum AwaitedCondition {
-    /// All these runs must have reached that.
-    Runs(After, Vec<i64>),
-    /// Known already.
-    Fixed(bool),
-}
-
-/// Whether a condition is met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Met {
-    Yes,
-    NotYet,
-    Never,
-}
-
 impl<'a> Pass<'a> {
     pub(super) fn new(tx: &'a Connection, settings: &'a LocalSettings, machine: &'a Machine, now: f64) -> Self {
         Self { tx, settings, machine, now, changed: false, effects: Effects::default(), fresh: Vec::new() }
     }
 
     /// Queues a run; the same marker is queued once. It may start in this very pass.
-    pub(super) fn submit(&mut self, run: &NewRun, hold: bool, dependency: Option<&Dependency>) -> rusqlite::Result<Queued> {
+    pub(super) fn submit(
+        &mut self,
+        run: &NewRun,
+        hold: bool,
+        dependency: Option<&Dependency>,
+    ) -> rusqlite::Result<Queued> {
         if let Some(known) = queue::by_marker(self.tx, &run.marker)? {
             return Ok(Queued::Known { native: known.native });
         }
         let mut bits = blocked::UNCONFIRMED;
         let mut awaited = None;
         if let Some(dependency) = dependency {
-            let resolved = match self.resolve(run, dependency)? {
+            let resolved = match dependency::resolve(self.tx, run, dependency)? {
                 Ok(resolved) => resolved,
                 Err(error) => return Ok(Queued::Impossible(error)),
             };
-            bits |= match self.judge(&resolved)? {
+            bits |= match dependency::judge(self.tx, &resolved)? {
                 Met::Yes => 0,
                 Met::NotYet => blocked::DEPENDENCY,
                 Met::Never => blocked::DEPENDENCY | blocked::NEVER,
@@ -144,7 +126,7 @@ impl<'a> Pass<'a> {
         let native = (FIRST_NATIVE + id).to_string();
         queue::set_native(self.tx, id, &native)?;
         for condition in awaited.iter().flat_map(|awaited| &awaited.conditions) {
-            if let AwaitedCondition::Runs(_, targets) = condition {
+            if let dependency::AwaitedCondition::Runs(_, targets) = condition {
                 queue::await_all(self.tx, id, targets)?;
             }
         }
@@ -202,7 +184,8 @@ impl<'a> Pass<'a> {
         }
         // Asked again after a crash, the answer is the same.
         let run = queue::by_marker(self.tx, marker)?;
-        let removed = run.is_some_and(|run| run.started.is_none() && run.end.is_some_and(|(state, _)| state == State::Canceled));
+        let removed =
+            run.is_some_and(|run| run.started.is_none() && run.end.is_some_and(|(state, _)| state == State::Canceled));
         Ok(if removed { Stopped::Removed } else { Stopped::Absent })
     }
 
@@ -379,7 +362,7 @@ impl<'a> Pass<'a> {
     fn settle_awaiting(&mut self, target: i64) -> rusqlite::Result<()> {
         for (id, json) in queue::awaiting(self.tx, target)? {
             let Ok(awaited) = serde_json::from_str::<Awaited>(&json) else { continue };
-            match self.judge(&awaited)? {
+            match dependency::judge(self.tx, &awaited)? {
                 Met::Yes => self.unblock(id, blocked::DEPENDENCY | blocked::NEVER)?,
                 Met::NotYet => {}
                 Met::Never => drop(queue::change_blocked(self.tx, id, blocked::NEVER, 0)?),
@@ -387,102 +370,10 @@ impl<'a> Pass<'a> {
         }
         Ok(())
     }
-
-    /// Finds the runs that a dependency names.
-    fn resolve(&self, run: &NewRun, dependency: &Dependency) -> rusqlite::Result<Result<Awaited, Error>> {
-        let mut conditions = Vec::new();
-        for condition in &dependency.conditions {
-            match condition {
-                Condition::Singleton => {
-                    let earlier = queue::same_name(self.tx, &run.owner, run.name.as_deref())?;
-                    conditions.push(AwaitedCondition::Runs(After::Any, earlier));
-                }
-                Condition::Reached(after, ids) => {
-                    for id in ids {
-                        match self.resolve_one(&run.base, *after, id)? {
-                            Ok(condition) => conditions.push(condition),
-                            Err(error) => return Ok(Err(error)),
-                        }
-                    }
-                }
-            }
-        }
-        Ok(Ok(Awaited { all: dependency.all, conditions }))
-    }
-
-    /// An id is a job's, which means all runs of its last start, or a native one. Jobs that the queue does not know (any more)
-    /// may have left their end in the same prefix.
-    fn resolve_one(&self, base: &Path, after: After, id: &str) -> rusqlite::Result<Result<AwaitedCondition, Error>> {
-        let prefix = base.parent();
-        let mut runs = queue::of_job(self.tx, id)?;
-        runs.retain(|(_, base, _)| base.parent() == prefix);
-        if let Some(last) = runs.iter().map(|(_, _, start)| *start).max() {
-            let targets = runs.iter().filter(|(_, _, start)| *start == last).map(|(id, _, _)| *id).collect();
-            return Ok(Ok(AwaitedCondition::Runs(after, targets)));
-        }
-        if let Some(run) = queue::by_native(self.tx, id)? {
-            return Ok(Ok(AwaitedCondition::Runs(after, vec![run])));
-        }
-        let last = prefix.and_then(|prefix| journal::last_row(&prefix.join(id)).ok().flatten());
-        Ok(match last.filter(|row| row.state.is_final()) {
-            Some(row) => Ok(AwaitedCondition::Fixed(met(after, true, Some(row.state)) == Met::Yes)),
-            None => Err(Error::invalid(format!(
-                "dependency names job {id}, which is neither in the queue nor ended: start it first"
-            ))),
-        })
-    }
-
-    fn judge(&self, awaited: &Awaited) -> rusqlite::Result<Met> {
-        let mut verdicts = Vec::with_capacity(awaited.conditions.len());
-        for condition in &awaited.conditions {
-            verdicts.push(match condition {
-                AwaitedCondition::Fixed(true) => Met::Yes,
-                AwaitedCondition::Fixed(false) => Met::Never,
-                AwaitedCondition::Runs(after, targets) => {
-                    let mut each = Vec::with_capacity(targets.len());
-                    for target in targets {
-                        // A row that is gone ended long ago, nobody knows how.
-                        let (started, state) = queue::reached(self.tx, *target)?.unwrap_or((true, Some(State::New)));
-                        each.push(met(*after, started, state));
-                    }
-                    all_of(&each)
-                }
-            });
-        }
-        let any_met = || verdicts.contains(&Met::Yes);
-        let none_can = || verdicts.iter().all(|met| *met == Met::Never);
-        Ok(match awaited.all {
-            true => all_of(&verdicts),
-            false if any_met() => Met::Yes,
-            false if none_can() => Met::Never,
-            false => Met::NotYet,
-        })
-    }
 }
 
 /// The setting under which it is noted that nothing new is to start.
 pub(super) const DRAINED: &str = "drained";
-
-fn met(after: After, started: bool, ended: Option<State>) -> Met {
-    match (after, ended) {
-        (After::Started, _) if started => Met::Yes,
-        (_, None) => Met::NotYet,
-        (After::Started | After::Any, Some(_)) => Met::Yes,
-        (After::Ok, Some(state)) if state == State::Completed => Met::Yes,
-        (After::NotOk, Some(State::Failed | State::Canceled)) => Met::Yes,
-        (After::Ok | After::NotOk, Some(_)) => Met::Never,
-    }
-}
-
-fn all_of(each: &[Met]) -> Met {
-    if each.contains(&Met::Never) {
-        Met::Never
-    } else if each.contains(&Met::NotYet) {
-        Met::NotYet
-    } else {
-        Met::Yes
-    }
-}
 
 fn as_running(run: Run) -> Running {
     let ends = run.started.unwrap_or_default() + run.minutes as f64 * 60.0;

@@ -59,7 +59,8 @@ pub(super) enum QueueError {
 
 impl From<QueueError> for jobgate_model::Error {
     fn from(error: QueueError) -> Self {
-        Self::new(jobgate_model::ErrorKind::Unavailable, "the local queue cannot be used now, see the log").because(error)
+        Self::new(jobgate_model::ErrorKind::Unavailable, "the local queue cannot be used now, see the log")
+            .because(error)
     }
 }
 
@@ -227,7 +228,9 @@ pub(super) fn waiting(tx: &Connection, id: i64) -> rusqlite::Result<Option<(i64,
 /// Whether there is nothing to be looked after.
 pub(super) fn is_idle(tx: &Connection) -> rusqlite::Result<bool> {
     tx.query_row(
-        "SELECT NOT EXISTS (SELECT 1 FROM run WHERE phase = 1) AND NOT EXISTS (SELECT 1 FROM run WHERE phase = 0 AND blocked = 0)",
+        "SELECT NOT EXISTS (SELECT 1 FROM run WHERE phase = 1) \
+         AND NOT EXISTS (SELECT 1 FROM run WHERE phase = 0 AND blocked = 0) \
+         AND NOT EXISTS (SELECT 1 FROM run WHERE phase = 0 AND (blocked & 8) <> 0)",
         [],
         |row| row.get(0),
     )
@@ -303,7 +306,8 @@ pub(super) fn unblock_begun(tx: &Connection, now: f64) -> rusqlite::Result<usize
 
 /// The next time at which a run may begin.
 pub(super) fn next_begin(tx: &Connection) -> rusqlite::Result<Option<f64>> {
-    tx.prepare_cached("SELECT min(begin) FROM run WHERE phase = 0 AND (blocked & 8) <> 0")?.query_row([], |row| row.get(0))
+    tx.prepare_cached("SELECT min(begin) FROM run WHERE phase = 0 AND (blocked & 8) <> 0")?
+        .query_row([], |row| row.get(0))
 }
 
 /// How many tasks of an array run or may start.

@@ -105,8 +105,11 @@ pub(super) fn parse(spec: &JobSpec, config: &BackendConfig, machine: &Machine, n
     })
 }
 
-/// The task numbers of an array and how many of them may run at the same time; `None`: not an array.
-pub(super) fn array(spec: &JobSpec) -> Result<Option<(Vec<i64>, Option<i64>)>, Error> {
+/// The task numbers of an array, and how many of them may run at the same time.
+pub(super) type Tasks = (Vec<i64>, Option<i64>);
+
+/// The tasks of an array; `None`: not an array.
+pub(super) fn array(spec: &JobSpec) -> Result<Option<Tasks>, Error> {
     let Some(text) = option(spec, "array", Some("a")) else { return Ok(None) };
     let wrong = || {
         Error::invalid(format!(
@@ -184,13 +187,11 @@ fn partition<'a>(
         return Ok(None);
     }
     let Some(name) = option(spec, "partition", Some("p")).or(config.queue_name.as_deref()) else { return Ok(None) };
-    match machine.partitions.get(name) {
-        Some(partition) => Ok(Some((name, partition))),
-        None => {
-            let known: Vec<&str> = machine.partitions.keys().map(String::as_str).collect();
-            Err(Error::invalid(format!("unknown partition {name:?}, expected one of {}", known.join(", "))))
-        }
-    }
+    let partition = machine.partitions.get(name).ok_or_else(|| {
+        let known: Vec<&str> = machine.partitions.keys().map(String::as_str).collect();
+        Error::invalid(format!("unknown partition {name:?}, expected one of {}", known.join(", ")))
+    })?;
+    Ok(Some((name, partition)))
 }
 
 fn need(spec: &JobSpec, partition: Option<&str>, machine: &Machine) -> Result<(Need, Option<String>), Error> {
@@ -261,7 +262,9 @@ fn licences(spec: &JobSpec, machine: &Machine) -> Result<BTreeMap<String, u64>, 
         *wanted += count;
         match machine.total.counters.get(&counter) {
             Some(total) if *wanted <= *total => {}
-            Some(total) => return Err(Error::invalid(format!("{wanted} licences {name} were asked for, there are {total}"))),
+            Some(total) => {
+                return Err(Error::invalid(format!("{wanted} licences {name} were asked for, there are {total}")));
+            }
             None => return Err(Error::invalid(format!("unknown licence {name:?}: none of that name is configured"))),
         }
     }
@@ -270,7 +273,8 @@ fn licences(spec: &JobSpec, machine: &Machine) -> Result<BTreeMap<String, u64>, 
 
 /// A size as Slurm writes it: megabytes, or with K, M, G or T.
 fn bytes(option: &str, text: &str) -> Result<u64, Error> {
-    let wrong = || Error::invalid(format!("cannot read {option} {text:?}: expected megabytes, or a number with K, M, G or T"));
+    let wrong =
+        || Error::invalid(format!("cannot read {option} {text:?}: expected megabytes, or a number with K, M, G or T"));
     let trimmed = text.trim();
     let trimmed = trimmed.strip_suffix(['b', 'B']).unwrap_or(trimmed);
     let (digits, shift) = match trimmed.char_indices().last() {
@@ -331,6 +335,7 @@ fn begin(text: &str, now: f64) -> Result<f64, Error> {
         let Some(rest) = rest.trim().strip_prefix('+') else {
             return if rest.is_empty() { Ok(now) } else { Err(wrong()) };
         };
+        let rest = rest.trim_start();
         let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
         let count = number(&rest[..rest.len() - unit.len()]).ok_or_else(wrong)?;
         let seconds = match unit.trim() {
@@ -347,15 +352,19 @@ fn begin(text: &str, now: f64) -> Result<f64, Error> {
         return Ok(instant.as_second() as f64);
     }
     let zone = jiff::tz::TimeZone::system();
-    let local = |at: DateTime| at.to_zoned(zone.clone()).map(|at: Zoned| at.timestamp().as_second() as f64).map_err(|_| wrong());
-    if let Ok(time) = text.parse::<Time>() {
-        let today = Timestamp::from_second(now as i64).map_err(|_| wrong())?.to_zoned(zone.clone());
-        let at = local(today.date().to_datetime(time))?;
-        // A time that has passed means tomorrow's.
-        return if at >= now { Ok(at) } else { local(today.date().to_datetime(time) + SignedDuration::from_hours(24)) };
+    let local = |at: DateTime| {
+        at.to_zoned(zone.clone()).map(|at: Zoned| at.timestamp().as_second() as f64).map_err(|_| wrong())
+    };
+    // A date alone is a date and time at midnight.
+    if let Ok(date) = text.parse::<DateTime>() {
+        return local(date);
     }
-    let date = text.parse::<DateTime>().or_else(|_| text.parse::<jiff::civil::Date>().map(|date| date.to_datetime(Time::midnight())));
-    local(date.map_err(|_| wrong())?)
+    let time: Time = text.parse().map_err(|_| wrong())?;
+    let today =
+        Timestamp::from_second(now as i64).map_err(|_| wrong())?.to_zoned(zone.clone()).date().to_datetime(time);
+    let at = local(today)?;
+    // A time that has passed means tomorrow's.
+    if at >= now { Ok(at) } else { local(today + SignedDuration::from_hours(24)) }
 }
 
 #[cfg(test)]

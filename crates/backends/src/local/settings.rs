@@ -109,7 +109,8 @@ fn found_memory() -> u64 {
 fn found_gpus() -> u64 {
     let Ok(entries) = std::fs::read_dir("/dev") else { return 0 };
     let is_gpu = |name: &str| {
-        name.strip_prefix("nvidia").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        name.strip_prefix("nvidia")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
     };
     entries.filter_map(Result::ok).filter(|entry| entry.file_name().to_str().is_some_and(is_gpu)).count() as u64
 }
