@@ -83,11 +83,14 @@ fn a_running_job_is_canceled() {
     assert!(home.ok(&["poll", &jobid]).contains("canceled"));
 }
 
-/// Without a running daemon a job waits, and `atrm` takes it out again.
+/// While the daemon is stopped a job waits, and `atrm` takes it out again.
 #[test]
 fn a_waiting_job_is_canceled() {
-    let Some(_atd) = Atd::start() else { return };
-    let home = Home::with_settings("[backends.default]\ntype = \"at\"\nattributes = { time = \"now + 1 day\" }\n");
+    let Some(atd) = Atd::start() else { return };
+    let Some(child) = &atd.child else { return skip("atd is not ours to stop") };
+    let signal = |signal| rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+    signal(rustix::process::Signal::STOP);
+    let home = home();
     let jobid = home.submit(&json!({"script": "true"}));
     let number = home.wait_row(&jobid, 1, &["queued"]).info;
     let queue = || String::from_utf8(Command::new("atq").output().unwrap().stdout).unwrap();
@@ -95,5 +98,7 @@ fn a_waiting_job_is_canceled() {
     assert!(waits(&queue()), "{number} is not in {}", queue());
     home.ok(&["cancel", &jobid]);
     assert!(!waits(&queue()));
+    signal(rustix::process::Signal::CONT);
     assert_eq!(home.steps(&jobid).last().unwrap(), &(0, "canceled".to_owned()));
+    assert!(!home.steps(&jobid).contains(&(1, "active".to_owned())));
 }

@@ -107,7 +107,7 @@ fn d04_concurrent_writers_lose_no_row() {
     let mut seen: Vec<i64> = home.rows(&jobid).iter().skip(1).map(|row| row.ndx).collect();
     assert_eq!(home.read(&jobid, "status.csv").lines().count(), 61);
     let times: Vec<f64> = home.rows(&jobid).iter().map(|row| row.time).collect();
-    assert!(times.is_sorted(), "rows out of order");
+    assert!(times.is_sorted(), "rows out of order: {}", home.read(&jobid, "status.csv"));
     seen.sort_unstable();
     assert_eq!(seen, (0..20).chain(100..140).collect::<Vec<i64>>());
     let mut client = gateway.client();
@@ -242,13 +242,14 @@ fn d14_jobs_inherit_no_descriptor() {
     let listing =
         wait_for("the listing", SOON, || Some(home.read(&jobid, "log/stdout.1")).filter(|text| text.contains("0 ->")));
     assert!(!listing.contains("socket:"), "{listing}");
-    for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
-        let target = fs::read_link(entry.path()).unwrap_or_default();
-        assert!(
-            !target.to_string_lossy().contains("socket:[") || target.as_os_str().is_empty(),
-            "the runner holds {target:?}"
-        );
-    }
+    let sockets = |pid: &str| -> Vec<_> {
+        let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.filter(|target| target.to_string_lossy().contains("socket:[")).collect()
+    };
+    let (of_server, of_runner) = (sockets(&gateway.child.id().to_string()), sockets(&pid));
+    assert!(!of_server.is_empty());
+    assert!(of_runner.iter().all(|socket| !of_server.contains(socket)), "{of_runner:?} of {of_server:?}");
     let address = gateway.address;
     gateway.kill();
     std::net::TcpListener::bind(address).expect("the port is free once the server is gone");
@@ -277,7 +278,7 @@ fn d15_simultaneous_starts_are_distinct_runs() {
         home.wait_row(&jobid, ndx, &["completed"]);
         assert_eq!(home.read(&jobid, &format!("log/stdout.{ndx}")), format!("{ndx}\n"));
     }
-    assert_eq!(home.rows(&jobid).len(), 1 + 8 * 3);
+    assert_eq!(home.rows(&jobid).len(), 1 + 8 * 3, "{:#?}", home.rows(&jobid));
 }
 
 #[test]
