@@ -94,7 +94,8 @@ fn psik_jobs(p: impl Fn(&str) -> String) -> Router<Psik> {
         .route(&p("/jobs/{jobid}/files/"), get(routes::list_files).post(routes::upload_files))
         .route(
             &p("/jobs/{jobid}/files/{*fname}"),
-            get(routes::download_file).post(routes::upload_raw).put(routes::upload_raw),
+            // only GET is advertised: see upload_raw
+            get(routes::download_file).fallback(routes::upload_raw),
         )
         .route(&p("/jobs/{jobid}/"), any(without_slash))
         .route(&p("/jobs/{jobid}/start/"), any(without_slash))

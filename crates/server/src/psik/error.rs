@@ -1,6 +1,6 @@
 //! What psik_api's clients see when something is wrong: `{"detail": ...}`, as FastAPI renders it.
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobgate_model::{Error, ErrorKind, Loc, Violation};
@@ -90,13 +90,6 @@ pub(crate) fn not_found() -> Response {
 /// The path exists for other methods; the router adds their names.
 pub(crate) fn method_not_allowed() -> Response {
     detail(StatusCode::METHOD_NOT_ALLOWED, &"Method Not Allowed".into())
-}
-
-/// As [`method_not_allowed`], for a handler that turns a request away itself.
-pub(crate) fn method_not_allowed_but(methods: &'static str) -> Response {
-    let mut response = method_not_allowed();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    response
 }
 
 fn detail(status: StatusCode, detail: &Value) -> Response {

@@ -42,10 +42,8 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// The id is judged first, then `?backend=`, then whether there is such a job.
-    pub(super) fn new(psik: &Psik, jobid: &str, query: &QueryValues) -> Result<Self, Error> {
-        let invalid = || Error::invalid("Invalid jobid");
-        let jobid = Some(jobid).filter(|text| text.contains('.')).ok_or_else(invalid).and_then(JobId::parse)?;
+    /// `?backend=` is judged here; whether there is such a job when it is looked for.
+    pub(super) fn new(psik: &Psik, jobid: JobId, query: &QueryValues) -> Result<Self, Error> {
         let prefix = match psik.dialect {
             Dialect::V1 => Some(place_of(&psik.app.engine, query.get("backend"), "Invalid backend")?.prefix.clone()),
             Dialect::V2 => None,
@@ -70,8 +68,14 @@ impl FromRequestParts<Psik> for Address {
         let jobid = params.as_ref().and_then(|p| p.iter().find(|(name, _)| *name == "jobid")).map(|(_, value)| value);
         // what cannot be decoded is judged as it is: /VERSION/jobs/JOBID
         let jobid = jobid.or_else(|| parts.uri.path().split('/').nth(3)).unwrap_or_default();
-        Ok(Self::new(psik, jobid, &QueryValues::of(&parts.uri))?)
+        Ok(Self::new(psik, parse_jobid(jobid)?, &QueryValues::of(&parts.uri))?)
     }
+}
+
+/// An id as psik_api wants it in a path: it needs its dot.
+pub(super) fn parse_jobid(text: &str) -> Result<JobId, Error> {
+    let invalid = || Error::invalid("Invalid jobid");
+    Some(text).filter(|text| text.contains('.')).ok_or_else(invalid).and_then(JobId::parse)
 }
 
 /// The place that psik_api 1 works with: the named one, otherwise the default one.

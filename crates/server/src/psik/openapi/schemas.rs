@@ -68,7 +68,7 @@ fn secret(title: &str) -> Value {
 fn job_spec(dialect: Dialect) -> Value {
     let mut properties = json!({
         "name": text("A label"),
-        "directory": text("An existing directory to run in; without it the job gets its own"),
+        "directory": nullable(&json!({"type": "string", "pattern": "^/"}), "An existing directory to run in; without it the job gets its own"),
         "script": {"type": "string", "title": "The script; its first line may name an interpreter"},
         "environment": texts("Variables set for the script"),
         "inherit_environment": {"type": "boolean", "title": "Whether the script starts with the gateway's environment", "default": true},
@@ -143,11 +143,11 @@ fn step() -> Value {
 }
 
 fn callback(dialect: Dialect) -> Value {
-    let mut jobid = json!({"type": "string", "title": "The job"});
-    if dialect == Dialect::V2 {
-        jobid["pattern"] = r"^[0-9]+(\.[0-9]+)?$".into();
-        jobid["maxLength"] = 40.into();
-    }
+    let pattern = match dialect {
+        Dialect::V1 => r"^[0-9]+\.[0-9]+$",
+        Dialect::V2 => r"^[0-9]+(\.[0-9]+)?$",
+    };
+    let jobid = json!({"type": "string", "title": "The job", "pattern": pattern, "maxLength": 40});
     object(
         "Callback",
         &["jobid", "jobndx", "state"],

@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use jobgate_engine::Forwarded;
-use jobgate_model::{Error, ErrorKind, Evidence};
+use jobgate_model::{Error, ErrorKind, Evidence, JobId};
 
 use super::json;
-use crate::psik::Psik;
 use crate::psik::body::Json;
 use crate::psik::convert::parse_callback;
 use crate::psik::error::Fault;
-use crate::psik::request::{Address, QueryValues};
+use crate::psik::request::{Address, QueryValues, parse_jobid};
+use crate::psik::{Dialect, Psik};
 
 const SIGNATURE: &str = "x-hub-signature-256";
 
@@ -20,7 +20,11 @@ const SIGNATURE: &str = "x-hub-signature-256";
 /// take it at the first attempt; it will be tried again.
 pub(crate) async fn reach_job(State(psik): State<Psik>, request: Json) -> Result<Response, Fault> {
     let callback = request.parse(|value| parse_callback(value, psik.dialect))?;
-    let address = addressed(&psik, &callback.jobid, &request)?;
+    let jobid = match psik.dialect {
+        Dialect::V1 => parse_jobid(&callback.jobid)?,
+        Dialect::V2 => JobId::parse(&callback.jobid)?,
+    };
+    let address = Address::new(&psik, jobid, &QueryValues::of(&request.parts.uri))?;
     let Json { principal, parts, bytes, .. } = request;
     let recorded = psik.app.ask(move |engine| {
         let job = address.find(engine, &principal)?;
@@ -49,11 +53,6 @@ pub(crate) async fn reach_job(State(psik): State<Psik>, request: Json) -> Result
             "ERROR"
         }
     }))
-}
-
-/// psik_api 2 takes ids here that it does not take in a path (without a dot); no job of ours has one.
-fn addressed(psik: &Psik, jobid: &str, request: &Json) -> Result<Address, Error> {
-    Address::new(psik, jobid, &QueryValues::of(&request.parts.uri))
 }
 
 /// Verifies GitHub's scheme, `sha256=<HMAC of the exact body in hexadecimal>`, in constant time.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::Method;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt};
@@ -18,7 +19,7 @@ use crate::app::blocking;
 use crate::auth::Caller;
 use crate::files::{FileError, Upload, write_all};
 use crate::psik::Psik;
-use crate::psik::error::{Fault, method_not_allowed_but};
+use crate::psik::error::{Fault, method_not_allowed};
 use crate::psik::request::Address;
 
 /// Bytes written at once.
@@ -77,8 +78,8 @@ pub(crate) async fn upload_raw(
     request: Request,
 ) -> Result<Response, Fault> {
     let agent = request.headers().get(USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
-    if !agent.starts_with(b"curl/") {
-        return Ok(method_not_allowed_but("GET,HEAD"));
+    if !agent.starts_with(b"curl/") || !matches!(*request.method(), Method::POST | Method::PUT) {
+        return Ok(method_not_allowed());
     }
     let work = open(&psik, who, address).await?;
     let content = request.into_body().into_data_stream().map(|piece| piece.map_err(unreadable));
