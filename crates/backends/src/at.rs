@@ -17,13 +17,14 @@ use crate::slurm::{cannot_start, environment, query, said, start};
 pub struct At {
     /// The program that executes a run.
     runner: PathBuf,
+    state_dir: PathBuf,
     programs: Programs,
 }
 
 impl At {
-    /// `runner` is our own program, by an absolute path.
-    pub fn new(runner: PathBuf) -> Self {
-        Self { runner, programs: Programs::default() }
+    /// `runner` is our own program, by an absolute path; `state_dir` is where it finds the gateway.
+    pub fn new(runner: PathBuf, state_dir: PathBuf) -> Self {
+        Self { runner, state_dir, programs: Programs::default() }
     }
 
     /// at's programs are in this directory rather than in the PATH.
@@ -41,11 +42,12 @@ impl At {
     /// Two lines for `sh`: the marker, by which the job is found again, and the runner.
     fn script(&self, request: &RunRequest<'_>) -> String {
         format!(
-            "{}\nexec {} runner --base {} --jobndx {} </dev/null >/dev/null 2>&1\n",
+            "{}\nexec {} runner --base {} --jobndx {} --state-dir {} </dev/null >/dev/null 2>&1\n",
             marker_line(request.marker),
             shell_word(&self.runner.display().to_string()),
             shell_word(&request.base.display().to_string()),
             request.jobndx,
+            shell_word(&self.state_dir.display().to_string()),
         )
     }
 }

@@ -38,8 +38,8 @@ pub struct Settings {
 pub fn open(kind: &str, settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     match kind {
         "local" => Ok(Local::open(settings.local.clone())?),
-        "at" => Ok(Arc::new(At::new(settings.runner.clone()))),
-        "slurm" => Ok(Arc::new(Slurm::new(settings.runner.clone()))),
+        "at" => Ok(Arc::new(At::new(settings.runner.clone(), settings.local.state_dir.clone()))),
+        "slurm" => Ok(Arc::new(Slurm::new(settings.runner.clone(), settings.local.state_dir.clone()))),
         _ => Err(Error::invalid(format!("unknown backend type {kind:?}, expected one of {}", KINDS.join(", ")))),
     }
 }

@@ -22,13 +22,14 @@ const NOT_FOR_SBATCH: [&str; 1] = ["psik_python"];
 pub struct Slurm {
     /// The program that executes a run on the compute node.
     runner: PathBuf,
+    state_dir: PathBuf,
     programs: Programs,
 }
 
 impl Slurm {
-    /// `runner` is our own program, by a path that is valid on the compute nodes.
-    pub fn new(runner: PathBuf) -> Self {
-        Self { runner, programs: Programs::default() }
+    /// `runner` is our own program, by a path that is valid on the compute nodes; `state_dir` is where it finds the gateway.
+    pub fn new(runner: PathBuf, state_dir: PathBuf) -> Self {
+        Self { runner, state_dir, programs: Programs::default() }
     }
 
     /// Slurm's programs are in this directory rather than in the PATH.
@@ -44,11 +45,12 @@ impl Slurm {
         format!(
             "#!/bin/sh\n#SBATCH -e {console}\n#SBATCH -o {console}\n#SBATCH --open-mode=append\n#SBATCH --comment={}\n\
              exec {} runner --base {} --jobndx {} --native \"${{SLURM_JOB_ID:--1}}\" \
-             --nodes \"${{SLURM_JOB_NUM_NODES:-1}}\" --mpirun srun\n",
+             --nodes \"${{SLURM_JOB_NUM_NODES:-1}}\" --mpirun srun --state-dir {}\n",
             quoted(request.marker),
             shell_word(&self.runner.display().to_string()),
             shell_word(&request.base.display().to_string()),
             request.jobndx,
+            shell_word(&self.state_dir.display().to_string()),
         )
     }
 

@@ -13,7 +13,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let at = At::new("/opt/job gate/jobgate".into()).with_programs_in(dir.path().to_owned());
+        let at = At::new("/opt/job gate/jobgate".into(), "/state".into()).with_programs_in(dir.path().to_owned());
         Self { dir, at }
     }
 
@@ -61,7 +61,7 @@ fn the_runner_is_handed_over() {
     let read = |name: &str| fs::read_to_string(site.dir.path().join(name)).unwrap();
     assert_eq!(read("args"), "1 -M now\n");
     let expected = "# jobgate marker-1\nexec '/opt/job gate/jobgate' runner --base '/p/it'\\''s/7.000' --jobndx 2 \
-                    </dev/null >/dev/null 2>&1\n";
+                    --state-dir '/state' </dev/null >/dev/null 2>&1\n";
     assert_eq!(read("script"), expected);
     site.program("at", "echo 'You do not have permission to use at.' >&2; exit 1");
     assert!(matches!(site.submit(), Submission::Refused(error) if error.message().contains("permission")));

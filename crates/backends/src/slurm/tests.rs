@@ -16,7 +16,7 @@ impl Site {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("job/log")).unwrap();
-        let slurm = Slurm::new("/opt/job gate/jobgate".into()).with_programs_in(dir.path().to_owned());
+        let slurm = Slurm::new("/opt/job gate/jobgate".into(), "/state".into()).with_programs_in(dir.path().to_owned());
         Self { dir, slurm }
     }
 
@@ -104,7 +104,7 @@ fn a_submission_is_accepted_refused_or_unknown() {
     let expected = format!(
         "#!/bin/sh\n#SBATCH -e {base}/log/console\n#SBATCH -o {base}/log/console\n#SBATCH --open-mode=append\n\
          #SBATCH --comment=jobgate-7.000-2\nexec '/opt/job gate/jobgate' runner --base '{base}' --jobndx 2 \
-         --native \"${{SLURM_JOB_ID:--1}}\" --nodes \"${{SLURM_JOB_NUM_NODES:-1}}\" --mpirun srun\n"
+         --native \"${{SLURM_JOB_ID:--1}}\" --nodes \"${{SLURM_JOB_NUM_NODES:-1}}\" --mpirun srun --state-dir '/state'\n"
     );
     assert_eq!(script, expected);
     site.program("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1");
