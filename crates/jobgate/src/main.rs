@@ -40,10 +40,6 @@ fn report(printer: &mut Printer, error: &anyhow::Error) -> Exit {
     }
     printer.error(format_args!("{error:#}"));
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()).map(Error::kind) {
-        Some(ErrorKind::NotFound) => {
-            printer.hint("`jobgate ls` lists all jobs, `jobgate config` tells where they are looked for");
-            Exit::Failed
-        }
         Some(ErrorKind::Unavailable) => Exit::Unreachable,
         Some(ErrorKind::Timeout) => Exit::TimedOut,
         _ => Exit::Failed,

@@ -56,7 +56,7 @@ fn find(session: &Session, text: &str) -> Result<Job, Error> {
         Error::invalid(format!("{text:?} is not a job id: expected something like 1693992878.203, `last` or `all`"))
     })?;
     session.engine.find(&session.who, None, &jobid).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::not_found(format!("job {text} not found")),
+        ErrorKind::NotFound => Error::not_found(format!("job {text} not found; `jobgate ls` lists all jobs")),
         _ => error,
     })
 }

@@ -155,6 +155,8 @@ fn for_each(
 
 /// Has a job's callbacks delivered. That it did not work is worth a note, but what was asked for was done.
 fn deliver(session: &Session, printer: &mut Printer, job: &Job) {
+    // A receiver may be slow; what was printed should be seen before. If it cannot, the next line tells.
+    let _ = printer.flush();
     if let Err(error) = session.deliver(job.key, &job.base) {
         printer.note(format_args!("callbacks of {} are still to be delivered: {error:#}", job.jobid));
     }

@@ -7,9 +7,10 @@ use jobgate_engine::{Forwarded, tree};
 use jobgate_model::{Established, Evidence, JobId, Principal};
 
 use crate::cli::Reached;
+use crate::config::{self, Purpose};
 use crate::exit::Exit;
 use crate::printer::Printer;
-use crate::{config, gateway, wiring};
+use crate::{gateway, wiring};
 
 pub(crate) fn run(args: &Reached, printer: &mut Printer) -> anyhow::Result<Exit> {
     let no_job = || format!("{} is not a job's directory", args.base.display());
@@ -19,7 +20,9 @@ pub(crate) fn run(args: &Reached, printer: &mut Printer) -> anyhow::Result<Exit>
     let Some(stored) = tree::read_spec(&base).with_context(no_job)? else {
         bail!("{}: there is no readable spec.json", no_job());
     };
-    let state_dir = config::default_state_dir()?;
+    // Where the index is, if a configuration says so; a wrong one is no reason to lose the transition.
+    let configured = config::load(None, Purpose::CommandLine).map(|config| config.state_dir);
+    let state_dir = configured.or_else(|_| config::default_state_dir())?;
     let engine = wiring::engine_at(&state_dir, &base, &stored.spec.backend)?;
     let who = Principal::local(Established::Process);
     let key = engine.find(&who, base.parent(), &jobid)?.key;

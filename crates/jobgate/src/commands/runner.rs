@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jobgate_backends::execute::{Execution, execute, queued_native};
+use jobgate_backends::execute::{Execution, catch_signals, execute, queued_native};
 use jobgate_backends::local::{Local, runner};
 use jobgate_backends::note;
 use jobgate_engine::tree;
@@ -82,6 +82,7 @@ fn arguments(words: Vec<OsString>) -> anyhow::Result<Arguments> {
 }
 
 fn with_arguments(arguments: Arguments) -> anyhow::Result<Exit> {
+    catch_signals();
     let Arguments { base, jobndx, native, environment, state_dir } = arguments;
     let name = base.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let jobid = JobId::parse(name).with_context(|| format!("{} is not a job's directory", base.display()))?;

@@ -47,11 +47,13 @@ fn json(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> anyhow::Result<Val
 fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> String {
     let resources = &spec.resources;
     let asks = (resources.cores(), resources.gpus(), resources.duration);
+    let run = if job.jobndx > 0 { format!(", run {}", job.jobndx) } else { String::new() };
     let ending = if job.live && job.state.is_final() { ", ending" } else { "" };
     let mut fields = vec![
         ("job", job.jobid.to_string()),
         ("name", job.name.clone().unwrap_or_else(|| "-".into())),
-        ("state", format!("{} (run {}{ending}) {}", job.state, job.jobndx, job.info)),
+        ("state", format!("{}{run}{ending}", job.state)),
+        ("info", job.info.clone()),
         ("backend", job.backend.clone()),
         ("owner", job.owner.clone()),
         ("base", job.base.display().to_string()),

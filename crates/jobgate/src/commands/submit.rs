@@ -1,6 +1,7 @@
 //! `jobgate submit FILE`
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,6 +14,9 @@ use crate::config::Manner;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::wiring::Session;
+
+/// Scripts are text, not data.
+const LARGEST: u64 = 64 << 20;
 
 /// Where a job runs whose spec names no directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,13 +105,8 @@ fn refuse_spec(file: &Path, problems: &[String], printer: &mut Printer) -> Exit 
 
 /// Reads a jobspec: YAML if its name says so, otherwise JSON.
 fn read_spec(file: &Path) -> Result<JobSpec, Vec<String>> {
-    let text = if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(file)
-    }
-    .map_err(|error| vec![format!("cannot read it: {error}")])?;
+    let text = if file == Path::new("-") { read_text(io::stdin()) } else { File::open(file).and_then(read_text) }
+        .map_err(|error| vec![format!("cannot read it: {error}")])?;
     let name = file.as_os_str().as_encoded_bytes();
     let value: Value = if name.ends_with(b"yaml") || name.ends_with(b"yml") {
         yaml_serde::from_str(&text).map_err(|error| vec![format!("not YAML: {error}")])?
@@ -115,6 +114,15 @@ fn read_spec(file: &Path) -> Result<JobSpec, Vec<String>> {
         serde_json::from_str(&text).map_err(|error| vec![format!("not JSON: {error}")])?
     };
     parse_spec(&value, Generation::V3).map_err(|violations| violations.iter().map(Violation::line).collect())
+}
+
+fn read_text(source: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    source.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(io::Error::other("it is larger than 64 MiB; keep data in files and name them in the script"));
+    }
+    Ok(text)
 }
 
 /// The directory to ask for: the spec's own, made absolute as psik does it, or the caller's, or `None` for a new one.
