@@ -35,7 +35,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     }
     let unmatched = Router::new().fallback(async || error::not_found());
     all.merge(gated(app, Audience::Public, unmatched))
-        .method_not_allowed_fallback(async || error::method_not_allowed())
         // every body has its own limit, where it is read
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(app), observe))
@@ -104,6 +103,7 @@ fn psik_jobs(p: impl Fn(&str) -> String) -> Router<Psik> {
 
 /// Puts the gate of an audience before routes, for all of their methods.
 fn gated(app: &Arc<App>, audience: Audience, routes: Router) -> Router {
+    let routes = routes.method_not_allowed_fallback(async || error::method_not_allowed());
     routes.layer(from_fn_with_state((Arc::clone(app), audience), auth::gate))
 }
 

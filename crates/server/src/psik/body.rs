@@ -2,6 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -61,7 +62,10 @@ impl FromRequest<Psik> for Json {
                 return Err(error.into());
             }
             Ok(Err(error)) => return Err(error.into()),
-            Err(_) => return Err(Error::new(ErrorKind::Timeout, "the body did not arrive in time").into()),
+            Err(_) => {
+                let text = "the body did not arrive in time";
+                return Err(Fault::Transfer(StatusCode::REQUEST_TIMEOUT, text.into()));
+            }
         };
         let value = syntax(&parts, &bytes, psik.dialect)?;
         let Caller(principal) = caller?;
@@ -128,7 +132,7 @@ mod tests {
         syntax(&parts, &Bytes::from_static(bytes), Dialect::V1).map_err(|fault| match fault {
             Fault::Violations(_, v) => format!("{} {:?}", v[0].kind, v[0].loc),
             Fault::Error(error) => format!("{:?} {error}", error.kind()),
-            Fault::Full(text) => text,
+            Fault::Transfer(status, text) => format!("{status} {text}"),
         })
     }
 

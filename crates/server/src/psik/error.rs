@@ -20,8 +20,8 @@ pub(crate) enum Fault {
     Error(Error),
     /// The request's values are not what the dialect's schema says.
     Violations(Dialect, Vec<Violation>),
-    /// There is no space left for an upload.
-    Full(String),
+    /// A condition of the transfer itself, for which the domain has no word: too slow, no space left.
+    Transfer(StatusCode, String),
 }
 
 impl From<Error> for Fault {
@@ -38,7 +38,7 @@ impl IntoResponse for Fault {
                 let told: Vec<Value> = violations.iter().take(TOLD).map(|v| violation(dialect, v)).collect();
                 detail(StatusCode::UNPROCESSABLE_ENTITY, &told.into())
             }
-            Self::Full(text) => detail(StatusCode::INSUFFICIENT_STORAGE, &text.into()),
+            Self::Transfer(status, text) => detail(status, &text.into()),
         }
     }
 }

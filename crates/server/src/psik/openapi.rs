@@ -137,7 +137,7 @@ fn statuses(operation: &Operation, path: &str) -> Vec<u16> {
         statuses.push(400);
     }
     if operation.body.is_some() {
-        statuses.extend([400, 413, 422, 504]);
+        statuses.extend([400, 408, 413, 422]);
     }
     statuses.sort_unstable();
     statuses.dedup();
@@ -153,13 +153,13 @@ fn refusal(status: u16) -> Value {
         403 => "Who asks may not do this",
         404 => "There is no such thing",
         405 => "Not for this client",
+        408 => "The request's body did not come in time",
         409 => "The job's state does not allow it",
         413 => "The body is too large",
         416 => "The range is beyond the end of the file",
         422 => "Values of the request are wrong",
         502 => "The batch system refused",
         503 => "Something needed is away for now",
-        504 => "An answer, or the request's body, did not come in time",
         507 => "No space is left for the upload",
         _ => "The gateway failed; its log says why",
     };

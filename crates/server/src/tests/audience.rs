@@ -112,6 +112,8 @@ async fn strangers_web_sites_and_rebound_names_get_nothing() {
             let expected = if line == "GET /healthz" { StatusCode::OK } else { StatusCode::FORBIDDEN };
             assert_eq!(reply.status, expected, "{line} for {peer:?} with {headers:?}");
         }
+        let reply = gate.send(peer, request("PATCH /v1/jobs", headers, "")).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "also for methods that there are not");
     }
 }
 

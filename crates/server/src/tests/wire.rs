@@ -95,7 +95,7 @@ async fn slow_senders_are_sent_away() {
     let body = server.say("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{");
     let (silent, _, preface, body) = tokio::join!(silent, head, preface, body);
     assert_eq!((silent.as_str(), preface.as_str()), ("", ""));
-    assert!(body.starts_with("HTTP/1.1 504") && body.contains("did not arrive in time"), "{body}");
+    assert!(body.starts_with("HTTP/1.1 408") && body.contains("did not arrive in time"), "{body}");
     server.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use jobgate_engine::{Engine, Job};
 use jobgate_model::{Error, Principal};
@@ -24,7 +24,7 @@ use crate::router::redirect_without_slash;
 impl From<FileError> for Fault {
     fn from(error: FileError) -> Self {
         match &error {
-            FileError::Full(_) => Self::Full(error.to_string()),
+            FileError::Full(_) => Self::Transfer(StatusCode::INSUFFICIENT_STORAGE, error.to_string()),
             _ => Self::Error(error.into()),
         }
     }
