@@ -41,38 +41,40 @@ struct Watch {
     /// Runners by the number of their run.
     runners: HashMap<i64, OwnedFd>,
     next_begin: Option<f64>,
+    /// When to look again even if nothing happens.
+    again: Option<Instant>,
     forgot: Option<Instant>,
 }
 
 fn attend(local: &Weak<Local>, wake: &OwnedFd, tell: &Tell) {
-    let mut watch = Watch::default();
     // What another process left to be started is started now.
-    let mut due = true;
-    let mut again = Some(Duration::ZERO);
+    let mut watch = Watch { again: Some(Instant::now()), ..Watch::default() };
+    let mut ended = false;
     while let Some(local) = local.upgrade() {
-        again = look(&local, &mut watch, due, again.is_some()).unwrap_or_else(|error| {
+        if let Err(error) = look(&local, &mut watch, ended) {
             tracing::error!(error = error.chain(), "cannot watch the local queue");
-            Some(RETRY)
-        });
+            watch.look_within(RETRY);
+        }
         for (base, sighting) in std::mem::take(&mut *lock(&local.untold)) {
             tell(&base, sighting);
         }
         // While it waits, the thread does not keep the queue open.
         drop(local);
-        due = wait(&watch, wake, again.unwrap_or(GLANCE)) || again.is_some();
+        ended = wait(&watch, wake);
     }
 }
 
-/// Looks after the queue if something is due. The result says how soon it has to be done again even if nothing happens.
-fn look(local: &Local, watch: &mut Watch, due: bool, again: bool) -> Result<Option<Duration>, Error> {
-    let mut next = None;
-    let retry = local.retry.swap(false, Ordering::Relaxed);
-    if due || watch.next_begin.is_some_and(|begin| begin <= now()) {
-        let ((), effects) = local.pass(move |pass| {
+/// Looks after the queue if something is due: a runner has `ended`, a time has come, something has to be tried again.
+fn look(local: &Local, watch: &mut Watch, ended: bool) -> Result<(), Error> {
+    let again = watch.again.take_if(|at| *at <= Instant::now()).is_some();
+    if ended || again || watch.next_begin.is_some_and(|begin| begin <= now()) {
+        local.pass(move |pass| {
             pass.changed |= again;
             pass.look()
         })?;
-        next = (retry || effects.retry).then_some(RETRY);
+    }
+    if local.retry.swap(false, Ordering::Relaxed) {
+        watch.look_within(RETRY);
     }
     if watch.forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET) {
         watch.forgot = Some(Instant::now());
@@ -85,9 +87,9 @@ fn look(local: &Local, watch: &mut Watch, due: bool, again: bool) -> Result<Opti
     let (running, next_begin) = glance(local)?;
     watch.next_begin = next_begin;
     if watch.follow(&running) {
-        next = next.or(Some(SOON));
+        watch.look_within(SOON);
     }
-    Ok(next)
+    Ok(())
 }
 
 /// What other processes may have changed.
@@ -98,6 +100,11 @@ fn glance(local: &Local) -> Result<(Vec<Run>, Option<f64>), Error> {
 }
 
 impl Watch {
+    fn look_within(&mut self, time: Duration) {
+        let at = Instant::now() + time;
+        self.again = Some(self.again.map_or(at, |again| again.min(at)));
+    }
+
     /// Watches exactly these; `true` when one of them is gone already.
     fn follow(&mut self, running: &[Run]) -> bool {
         self.runners.retain(|id, _| running.iter().any(|run| run.id == *id));
@@ -114,18 +121,22 @@ impl Watch {
     }
 }
 
-/// Waits for a runner's end, a wake-up or the time; `true` if there is something to look after.
-fn wait(watch: &Watch, wake: &OwnedFd, timeout: Duration) -> bool {
-    let until_begin =
-        watch.next_begin.map(|begin| Duration::try_from_secs_f64(begin - now()).unwrap_or(Duration::ZERO));
-    let timeout = until_begin.map_or(timeout, |begin| begin.min(timeout));
+/// Waits for a runner's end, a wake-up or the time; `true` if a runner has ended.
+fn wait(watch: &Watch, wake: &OwnedFd) -> bool {
+    let begin = watch.next_begin.map(|begin| Duration::try_from_secs_f64(begin - now()).unwrap_or_default());
+    let again = watch.again.map(|again| again.saturating_duration_since(Instant::now()));
+    let timeout = [begin, again].into_iter().flatten().fold(GLANCE, Duration::min);
     let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
-    let mut polled: Vec<PollFd<'_>> = vec![PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN)];
-    polled.extend(watch.runners.values().map(|pidfd| PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)));
-    let ready = poll(&mut polled, Some(&timeout)).unwrap_or(0) > 0;
-    let woken = !polled[0].revents().is_empty();
-    if woken {
+    let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+    let mut polled: Vec<PollFd<'_>> = vec![readable(wake.as_fd())];
+    polled.extend(watch.runners.values().map(|pidfd| readable(pidfd.as_fd())));
+    // Interrupted, it looks at what other processes have changed a little early.
+    if poll(&mut polled, Some(&timeout)).is_err() {
+        return false;
+    }
+    let mut came = polled.iter().map(|fd| !fd.revents().is_empty());
+    if came.next() == Some(true) {
         let _ = rustix::io::read(wake, &mut [0u8; 8]);
     }
-    ready
+    came.any(|ended| ended)
 }
