@@ -7,31 +7,40 @@ use std::path::Path;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, OFlags, Stat};
+use tokio::task::JoinHandle;
 
 use super::{BENEATH, FileError, io_error, list, open_beneath};
-use crate::app::blocking;
 
 /// Bytes read at once.
 const PIECE: usize = 512 << 10;
+/// Bytes that are searched at once for what JSON escapes.
+const BLOCK: usize = 32;
+/// U+FFFD, for what is not UTF-8.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// Something that is sent in pieces. `None`: that was all.
 pub(crate) trait Source: Send + 'static {
     fn next(&mut self) -> io::Result<Option<Bytes>>;
 }
 
-/// A body that is read from blocking threads while it is sent; `first` was read already. A failure ends the connection
-/// early, so that the client sees that something is missing.
+/// A body that is read from blocking threads, always one piece ahead of what is sent; `first` was read already. A failure
+/// ends the connection early, so that the client sees that something is missing.
 pub(crate) fn body_of(first: Option<Bytes>, source: impl Source) -> Body {
-    Body::from_stream(stream::try_unfold((first, source), |(first, mut source)| async move {
-        if let Some(first) = first {
-            return Ok(Some((first, (None, source))));
-        }
-        let pulled = blocking(move || source.next().map(|piece| piece.map(|piece| (piece, (None, source))))).await;
-        pulled.map_err(io::Error::other).flatten().inspect_err(|error| tracing::warn!(%error, "a download broke off"))
-    }))
+    let rest = stream::try_unfold(read_ahead(source), |reading| async {
+        let read = reading.await.map_err(io::Error::other).flatten();
+        let piece = read.inspect_err(|error| tracing::warn!(%error, "a download broke off"))?;
+        Ok::<_, io::Error>(piece.map(|(piece, source)| (piece, read_ahead(source))))
+    });
+    Body::from_stream(stream::iter(first.map(Ok)).chain(rest))
+}
+
+type Reading<S> = JoinHandle<io::Result<Option<(Bytes, S)>>>;
+
+fn read_ahead<S: Source>(mut source: S) -> Reading<S> {
+    tokio::task::spawn_blocking(move || Ok(source.next()?.map(|piece| (piece, source))))
 }
 
 /// A part of a file.
@@ -120,7 +129,7 @@ impl TextMap {
         out.push(if self.place == Place::Begin { b'{' } else { b',' });
         self.place = Place::Inside;
         out.push(b'"');
-        escape(out, name);
+        escape(out, name.as_bytes());
         out.extend_from_slice(b"\":\"");
     }
 }
@@ -139,7 +148,7 @@ impl Source for TextMap {
                 }
             } else if let Some((name, text)) = self.given.next() {
                 self.key(&mut out, &name);
-                escape(&mut out, &text);
+                escape(&mut out, text.as_bytes());
                 out.push(b'"');
             } else if let Some(name) = self.names.next() {
                 let Some(text) = self.dir.as_ref().and_then(|dir| Text::open(dir, &name)) else { continue };
@@ -175,21 +184,23 @@ impl Text {
         self.left -= (read as u64).min(self.left);
         if read == 0 {
             if !piece.is_empty() {
-                escape(out, "\u{fffd}");
+                escape(out, REPLACEMENT);
             }
             return Ok(false);
         }
         out.reserve(piece.len() + piece.len() / 8);
-        let mut chunks = piece.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            escape(out, chunk.valid());
-            let broken = chunk.invalid();
-            if chunks.peek().is_none() && may_continue(broken) {
-                self.torn = broken.to_vec();
-            } else if !broken.is_empty() {
-                escape(out, "\u{fffd}");
-            }
+        let mut rest = &piece[..];
+        while let Err(broken) = std::str::from_utf8(rest) {
+            escape(out, &rest[..broken.valid_up_to()]);
+            rest = &rest[broken.valid_up_to()..];
+            let Some(length) = broken.error_len() else {
+                self.torn = rest.to_vec();
+                return Ok(true);
+            };
+            escape(out, REPLACEMENT);
+            rest = &rest[length..];
         }
+        escape(out, rest);
         Ok(true)
     }
 }
@@ -198,32 +209,37 @@ fn read_some(file: &File, piece: &mut Vec<u8>) -> rustix::io::Result<usize> {
     rustix::io::read(file, spare_capacity(piece))
 }
 
-/// Whether bytes that are no character could be the beginning of one.
-fn may_continue(broken: &[u8]) -> bool {
-    !broken.is_empty() && std::str::from_utf8(broken).is_err_and(|error| error.error_len().is_none())
-}
-
-/// Appends a text as the inside of a JSON string. Runs that need no escape are copied as they are.
-fn escape(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let plain = *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-        if plain {
+/// Appends a text (UTF-8) as the inside of a JSON string. Runs that need no escape are copied as they are.
+fn escape(out: &mut Vec<u8>, text: &[u8]) {
+    let (mut copied, mut at) = (0, 0);
+    while at < text.len() {
+        // most of a log is plain: whole blocks of it are skipped without looking at single bytes
+        if let Some(block) = text[at..].first_chunk::<BLOCK>()
+            && !block.iter().fold(false, |found, byte| found | is_special(*byte))
+        {
+            at += BLOCK;
             continue;
         }
-        out.extend_from_slice(&bytes[copied..at]);
-        copied = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+        let end = text.len().min(at + BLOCK);
+        for (at, byte) in (at..end).zip(&text[at..end]).filter(|(_, byte)| is_special(**byte)) {
+            out.extend_from_slice(&text[copied..at]);
+            copied = at + 1;
+            match byte {
+                b'"' => out.extend_from_slice(b"\\\""),
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                b'\t' => out.extend_from_slice(b"\\t"),
+                control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            }
         }
+        at = end;
     }
-    out.extend_from_slice(&bytes[copied..]);
+    out.extend_from_slice(&text[copied..]);
+}
+
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]
@@ -302,7 +318,7 @@ mod tests {
             text.left = (content.len() - cut) as u64;
             while text.read_into(&mut out).unwrap() {}
             let mut expected = Vec::new();
-            escape(&mut expected, &String::from_utf8_lossy(&content));
+            escape(&mut expected, String::from_utf8_lossy(&content).as_bytes());
             prop_assert_eq!(out, expected);
         }
     }
