@@ -164,6 +164,7 @@ fn deliver(session: &Session, printer: &mut Printer, job: &Job) {
 
 #[cfg(test)]
 mod tests {
+    use super::submit::Directory::{Callers, New};
     use super::*;
 
     #[test]
@@ -189,7 +190,6 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        use submit::Directory::{Callers, New};
         assert_eq!(parse(&[]), Callers);
         for (words, expected) in [
             (["--newdir"].as_slice(), New),

@@ -21,17 +21,11 @@ fn the_default_file_says_what_the_defaults_are() {
 
 #[test]
 fn commented_out_settings_are_settings() {
-    let text: String = DEFAULT_FILE
-        .lines()
-        .map(|line| {
-            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['))
-        })
-        .zip(DEFAULT_FILE.lines())
-        .map(|(uncommented, line)| {
-            let is_setting = uncommented.is_some_and(|text| text.contains(" = ") || text.starts_with('['));
-            format!("{}\n", if is_setting { uncommented.unwrap_or_default() } else { line })
-        })
-        .collect();
+    let uncommented = |line: &str| {
+        let rest = line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
+        rest.filter(|rest| rest.starts_with('[') || rest.contains(" = ")).unwrap_or(line).to_owned() + "\n"
+    };
+    let text: String = DEFAULT_FILE.lines().map(uncommented).collect();
     let config = toml(&text).unwrap();
     assert_eq!(config.local.cores, Some(8));
     assert_eq!(config.local.licences["matlab"], 4);
