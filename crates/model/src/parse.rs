@@ -160,13 +160,13 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn open(value: &'a Value, at: Vec<Loc>, name: &str) -> Result<Self, Vec<Violation>> {
+    fn open(value: &'a Value, at: Vec<Loc>) -> Result<Self, Vec<Violation>> {
         match value.as_object() {
             Some(object) => Ok(Self { object, at, wrong: Vec::new() }),
             None => Err(vec![Violation::new(
                 "model_attributes_type",
                 at,
-                format!("Input should be a valid dictionary or object to extract {name} fields from"),
+                "Input should be a valid dictionary or object to extract fields from",
                 value.clone(),
             )]),
         }
@@ -275,7 +275,7 @@ impl<'a> Fields<'a> {
 }
 
 fn resources(value: &Value, at: Vec<Loc>) -> Result<ResourceSpec, Vec<Violation>> {
-    let mut fields = Fields::open(value, at, "ResourceSpec")?;
+    let mut fields = Fields::open(value, at)?;
     let default = ResourceSpec::default();
     let parsed = ResourceSpec {
         duration: fields.read("duration", default.duration, lax_int),
@@ -290,7 +290,7 @@ fn resources(value: &Value, at: Vec<Loc>) -> Result<ResourceSpec, Vec<Violation>
 }
 
 fn backend_config(value: &Value, at: Vec<Loc>, generation: Generation) -> Result<BackendConfig, Vec<Violation>> {
-    let mut fields = Fields::open(value, at, "BackendConfig")?;
+    let mut fields = Fields::open(value, at)?;
     let parsed = BackendConfig {
         kind: fields.read("type", "local".to_owned(), text),
         queue_name: fields.optional("queue_name", text),
@@ -313,7 +313,7 @@ pub fn parse_backend_config(value: &Value, generation: Generation) -> Result<Bac
 ///
 /// `cb_headers`, which only psik 3 has, is read in every generation: it is how a REST client asks for headers.
 pub fn parse_spec(value: &Value, generation: Generation) -> Result<JobSpec, Vec<Violation>> {
-    let mut fields = Fields::open(value, Vec::new(), "JobSpec")?;
+    let mut fields = Fields::open(value, Vec::new())?;
     let mut spec = JobSpec::new("");
     spec.name = fields.optional("name", text);
     spec.directory = fields.optional("directory", text);

@@ -12,6 +12,8 @@ use crate::types::{Cancelled, JobKey};
 
 /// How often a run that was told to stop is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
+/// How often the batch system is asked whether somebody else's run is gone.
+const ASK: Duration = Duration::from_millis(400);
 
 impl Engine {
     /// Records durably that the job is to be canceled and tells the batch system. `Stopping` means that
@@ -29,7 +31,12 @@ impl Engine {
     /// Waits at most `patience` for a canceled job's runs to end, then records `canceled` for the job.
     pub fn settle_cancel(&self, key: JobKey, patience: Duration) -> Result<Cancelled, Error> {
         let deadline = Instant::now() + patience;
+        let mut ask = Instant::now() + ASK;
         loop {
+            if Instant::now() >= ask {
+                self.settle_foreign(key)?;
+                ask = Instant::now() + ASK;
+            }
             let record = self.look(self.by_key(key)?)?;
             if !record.cancel {
                 return Ok(Cancelled::Done);
@@ -94,6 +101,18 @@ impl Engine {
             }
         }
         if stopping { Ok(Cancelled::Stopping) } else { self.canceled(&self.by_key(key)?) }
+    }
+
+    /// psik's own runner records nothing when it is stopped: once its process is gone, we do.
+    fn settle_foreign(&self, key: JobKey) -> Result<(), Error> {
+        let open = self.store.read(|connection| runs::of_job(connection, key))?;
+        if open.iter().any(|run| run.marker.is_empty() && run.phase == Phase::Handed) {
+            let record = self.by_key(key)?;
+            if record.cancel {
+                self.stop_runs(&record)?;
+            }
+        }
+        Ok(())
     }
 
     /// Records `canceled` for the job itself, once.
