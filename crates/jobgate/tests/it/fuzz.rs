@@ -29,7 +29,7 @@ while [ -z "$port" ]; do
 done
 schemathesis run "http://127.0.0.1:$port/$3/openapi.json" --wait-for-schema 20 --checks "$4" --max-examples "$5" \
   --phases examples,coverage,fuzzing --seed 7 --generation-deterministic --suppress-health-check all --no-color \
-  --request-timeout 20 --workers 2 --continue-on-failure --warnings off
+  --request-timeout 20 --workers 1 --continue-on-failure --warnings off
 code=$?
 kill -0 $server || { echo 'the server is gone'; tail -n 40 serve.log; code=92; }
 kill $server
