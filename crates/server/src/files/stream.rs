@@ -82,7 +82,7 @@ impl Source for Pieces {
     }
 }
 
-/// A JSON object of texts: the given ones first, then the regular files of a directory, name by name. What is not UTF-8
+/// A JSON object of texts: the regular files of a directory, name by name, after given ones that stand for missing files. What is not UTF-8
 /// is replaced; a file that grows is read up to the size it had when its turn came.
 #[derive(Debug)]
 pub(crate) struct TextMap {
@@ -110,12 +110,12 @@ struct Text {
 }
 
 impl TextMap {
-    pub(crate) fn new(given: Vec<(String, String)>, dir: Option<OwnedFd>) -> Result<Self, FileError> {
-        let mut names: Vec<String> = match &dir {
+    pub(crate) fn new(mut given: Vec<(String, String)>, dir: Option<OwnedFd>) -> Result<Self, FileError> {
+        let names: Vec<String> = match &dir {
             Some(dir) => list(dir)?.into_iter().filter(|entry| !entry.directory).map(|entry| entry.name).collect(),
             None => Vec::new(),
         };
-        names.retain(|name| given.iter().all(|(taken, _)| taken != name));
+        given.retain(|(name, _)| !names.contains(name));
         Ok(Self { given: given.into_iter(), names: names.into_iter(), dir, current: None, place: Place::Begin })
     }
 
@@ -270,9 +270,9 @@ mod tests {
         std::fs::write(dir.path().join("run"), "from the directory").unwrap();
         std::fs::create_dir(dir.path().join("sub")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", dir.path().join("out")).unwrap();
-        let shown = text_map(&[("run", "given")], &dir);
+        let shown = text_map(&[("run", "given"), ("job", "given")], &dir);
         let expected = serde_json::json!({
-            "run": "given", "binary": "\u{fffd}\u{fffd}bin\u{fffd}", "stdout.1": "out \"é\"\t\u{1}\n",
+            "job": "given", "run": "from the directory", "binary": "\u{fffd}\u{fffd}bin\u{fffd}", "stdout.1": "out \"é\"\t\u{1}\n",
         });
         assert_eq!(shown, expected);
         assert_eq!(all(TextMap::new(Vec::new(), None).unwrap()), b"{}");

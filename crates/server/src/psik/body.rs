@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use jobgate_model::{Error, ErrorKind, Loc, Principal, Violation};
-use serde_json::{Value, json};
+use jobgate_model::{Error, ErrorKind, Principal, Violation};
+use serde_json::Value;
 
 use super::error::Fault;
 use super::{Dialect, Psik};
@@ -67,7 +67,7 @@ impl FromRequest<Psik> for Json {
                 return Err(Fault::Transfer(StatusCode::REQUEST_TIMEOUT, text.into()));
             }
         };
-        let value = syntax(&parts, &bytes, psik.dialect)?;
+        let value = syntax(&parts, &bytes)?;
         let Caller(principal) = caller?;
         Ok(Self { principal, parts, bytes, dialect: psik.dialect, value })
     }
@@ -85,7 +85,7 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Error> {
 
 /// `None`: there is no document (an empty body or `null`). A body that does not claim to be JSON is taken for a text,
 /// which then is of the wrong type.
-fn syntax(parts: &Parts, bytes: &Bytes, dialect: Dialect) -> Result<Option<Value>, Fault> {
+fn syntax(parts: &Parts, bytes: &Bytes) -> Result<Option<Value>, Fault> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -100,9 +100,7 @@ fn syntax(parts: &Parts, bytes: &Bytes, dialect: Dialect) -> Result<Option<Value
         Ok(value) => Ok(Some(value)),
         Err(error) => {
             let at = position(text, error.line(), error.column());
-            let loc = vec![Loc::from("body"), Loc::Index(at)];
-            let message = format!("JSON decode error: {error}");
-            Err(Fault::Violations(dialect, vec![Violation::new("json_invalid", loc, message, json!({}))]))
+            Err(Fault::Syntax(at, error.to_string()))
         }
     }
 }
@@ -122,6 +120,7 @@ fn position(text: &str, line: usize, column: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn read_syntax(content_type: Option<&str>, bytes: &'static [u8]) -> Result<Option<Value>, String> {
         let mut request = Request::new(());
@@ -129,9 +128,10 @@ mod tests {
             request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
         }
         let (parts, ()) = request.into_parts();
-        syntax(&parts, &Bytes::from_static(bytes), Dialect::V1).map_err(|fault| match fault {
+        syntax(&parts, &Bytes::from_static(bytes)).map_err(|fault| match fault {
             Fault::Violations(_, v) => format!("{} {:?}", v[0].kind, v[0].loc),
             Fault::Error(error) => format!("{:?} {error}", error.kind()),
+            Fault::Syntax(at, error) => format!("{at} {error}"),
             Fault::Transfer(status, text) => format!("{status} {text}"),
         })
     }
@@ -145,13 +145,13 @@ mod tests {
         assert_eq!(read_syntax(Some("application/vnd.psik+json; charset=utf-8"), b"{}"), Ok(Some(json!({}))));
         assert_eq!(read_syntax(Some("text/plain"), b"{}"), Ok(Some(json!("{}"))));
         assert_eq!(read_syntax(json, b"{\"a\": 1, \"a\": 2}"), Ok(Some(json!({"a": 2}))));
-        assert_eq!(read_syntax(json, b"{\n\"a\":}").unwrap_err(), "json_invalid [Key(\"body\"), Index(6)]");
+        assert_eq!(read_syntax(json, b"{\n\"a\":}").unwrap_err(), "6 expected value at line 2 column 5");
         assert_eq!(read_syntax(json, b"\xff").unwrap_err(), "Invalid There was an error parsing the body");
     }
 
     #[test]
     fn deep_documents_are_refused() {
         let deep: &'static [u8] = "[".repeat(100_000).leak().as_bytes();
-        assert!(read_syntax(None, deep).unwrap_err().starts_with("json_invalid"));
+        assert!(read_syntax(None, deep).unwrap_err().contains("recursion limit exceeded"));
     }
 }

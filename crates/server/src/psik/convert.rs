@@ -99,7 +99,7 @@ fn not_negative(limit: i64) -> Result<i64, Violation> {
 /// A reported transition. Unknown keys are ignored.
 pub(super) fn parse_callback(value: &Value, dialect: Dialect) -> Result<Callback, Vec<Violation>> {
     let Some(object) = value.as_object() else {
-        let msg = "Input should be a valid dictionary or object to extract Callback fields from";
+        let msg = "Input should be a valid dictionary or object to extract fields from";
         return Err(vec![Violation::new("model_attributes_type", Vec::new(), msg, value.clone())]);
     };
     let mut wrong = Vec::new();

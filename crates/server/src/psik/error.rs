@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Error(Error),
     /// The request's values are not what the dialect's schema says.
     Violations(Dialect, Vec<Violation>),
+    /// The body is not JSON: where, and why.
+    Syntax(usize, String),
     /// A condition of the transfer itself, for which the domain has no word: too slow, no space left.
     Transfer(StatusCode, String),
 }
@@ -38,6 +40,16 @@ impl IntoResponse for Fault {
                 let told: Vec<Value> = violations.iter().take(TOLD).map(|v| violation(dialect, v)).collect();
                 detail(StatusCode::UNPROCESSABLE_ENTITY, &told.into())
             }
+            Self::Syntax(at, error) => detail(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &json!([{
+                    "type": "json_invalid",
+                    "loc": ["body", at],
+                    "msg": "JSON decode error",
+                    "input": {},
+                    "ctx": {"error": error},
+                }]),
+            ),
             Self::Transfer(status, text) => detail(status, &text.into()),
         }
     }
@@ -108,11 +120,25 @@ fn violation(dialect: Dialect, violation: &Violation) -> Value {
     shown.insert("loc".into(), loc.into());
     shown.insert("msg".into(), violation.msg.as_str().into());
     shown.insert("input".into(), without_secrets(violation));
-    if dialect == Dialect::V1 && violation.kind != "json_invalid" {
+    if let Some(context) = context(violation) {
+        shown.insert("ctx".into(), context);
+    }
+    if dialect == Dialect::V1 {
         let url = format!("https://errors.pydantic.dev/2.11/v/{}", violation.kind);
         shown.insert("url".into(), url.into());
     }
     shown.into()
+}
+
+/// What pydantic says besides the message, for programs.
+fn context(violation: &Violation) -> Option<Value> {
+    match violation.kind {
+        "enum" => violation.msg.strip_prefix("Input should be ").map(|expected| json!({ "expected": expected })),
+        "greater_than_equal" => {
+            violation.msg.rsplit(' ').next()?.parse::<i64>().ok().map(|least| json!({ "ge": least }))
+        }
+        _ => None,
+    }
 }
 
 /// The wrong value, without what is secret in it.

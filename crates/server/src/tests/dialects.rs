@@ -184,10 +184,11 @@ async fn listings() {
     assert_eq!(listed("/v2/jobs?backend=other").await, [elsewhere.as_str().unwrap()]);
     assert_eq!(listed("/v2/jobs?backend=_none_").await, [""; 0]);
     assert_eq!(gate.ask("GET /v1/jobs?backend=_none_").await.told(), "404 Backend not found");
-    assert_eq!(
-        gate.ask("GET /v1/jobs?limit=-1&state=x").await.told(),
-        "422 greater_than_equal query.limit, enum query.state"
-    );
+    let wrong = gate.ask("GET /v1/jobs?limit=-1&state=x").await;
+    assert_eq!(wrong.json()["detail"][0]["ctx"], json!({"ge": 0}));
+    let names = "'new', 'queued', 'active', 'completed', 'failed' or 'canceled'";
+    assert_eq!(wrong.json()["detail"][1]["ctx"], json!({"expected": names}));
+    assert_eq!(wrong.told(), "422 greater_than_equal query.limit, enum query.state");
 }
 
 #[tokio::test]

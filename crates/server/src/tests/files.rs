@@ -188,8 +188,9 @@ async fn logs_and_scripts() {
     assert_eq!(scripts, json!({"run": "#!/bin/bash\necho marker\n"}));
     std::fs::create_dir(gate.base(&id).join("scripts")).unwrap();
     std::fs::write(gate.base(&id).join("scripts/submit"), "old").unwrap();
+    std::fs::write(gate.base(&id).join("scripts/run"), "#!/usr/bin/env rc\n").unwrap();
     let scripts = gate.ask(&format!("GET /v2/jobs/{id}/scripts")).await.ok().json();
-    assert_eq!(scripts["submit"], "old");
+    assert_eq!(scripts, json!({"run": "#!/usr/bin/env rc\n", "submit": "old"}), "what psik 1 wrote");
 
     std::fs::remove_dir_all(&log).unwrap();
     symlink("/etc", &log).unwrap();

@@ -131,7 +131,8 @@ pub(crate) async fn list_logs(
     Ok(json_text(texts.await?))
 }
 
-/// `GET /jobs/{jobid}/scripts`. Jobs of psik 1 and 2 have a directory of scripts; for all others there is the script.
+/// `GET /jobs/{jobid}/scripts`. Jobs of psik 1 and 2 have a directory of scripts; for all others `run` is
+/// made of what was submitted.
 pub(crate) async fn list_scripts(
     State(psik): State<Psik>,
     Caller(who): Caller,
