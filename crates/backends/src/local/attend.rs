@@ -17,6 +17,8 @@ use crate::process::{Identity, now};
 
 /// How often it is looked at what other processes have changed.
 const GLANCE: Duration = Duration::from_millis(500);
+/// How often the queue is looked after even if nothing happens.
+const PERIOD: Duration = Duration::from_secs(10);
 /// How soon a runner that ended unseen is settled.
 const SOON: Duration = Duration::from_millis(20);
 /// How soon what could not be done is tried again.
@@ -86,9 +88,8 @@ fn look(local: &Local, watch: &mut Watch, ended: bool) -> Result<(), Error> {
     }
     let (running, next_begin) = glance(local)?;
     watch.next_begin = next_begin;
-    if watch.follow(&running) {
-        watch.look_within(SOON);
-    }
+    let gone = watch.follow(&running);
+    watch.look_within(if gone { SOON } else { PERIOD });
     Ok(())
 }
 

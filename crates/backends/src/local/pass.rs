@@ -28,6 +28,8 @@ const WINDOW: usize = 256;
 const MOST_ATTEMPTS: i64 = 5;
 /// Native ids of runs that had to wait start here: above every process id, so that a signal sent to one reaches nobody.
 const FIRST_NATIVE: i64 = 10_000_000;
+/// A run that is not confirmed after so many seconds is looked up in its job's history.
+const CONFIRMED_WITHIN: f64 = 5.0;
 /// Ended runs are forgotten after so many seconds.
 const KEEP_ENDED: f64 = 30.0 * 86_400.0;
 
@@ -122,7 +124,7 @@ impl<'a> Pass<'a> {
             bits |= blocked::ARRAY;
         }
         let json = awaited.as_ref().map(|awaited| serde_json::to_string(awaited).expect("invariant: no maps in it"));
-        let id = queue::insert(self.tx, run, bits, json.as_deref())?;
+        let id = queue::insert(self.tx, run, bits, json.as_deref(), self.now)?;
         let native = (FIRST_NATIVE + id).to_string();
         queue::set_native(self.tx, id, &native)?;
         for condition in awaited.iter().flat_map(|awaited| &awaited.conditions) {
@@ -212,6 +214,12 @@ impl<'a> Pass<'a> {
         if queue::unblock_begun(self.tx, self.now)? > 0 {
             self.changed = true;
         }
+        // Whoever recorded the run as queued may have been killed before it could say so here.
+        for (id, base, jobndx) in queue::unconfirmed(self.tx, self.now - CONFIRMED_WITHIN)? {
+            if journal::read_run(&base, jobndx).is_ok_and(|rows| rows.queued.is_some()) {
+                self.unblock(id, blocked::UNCONFIRMED)?;
+            }
+        }
         Ok(())
     }
 
@@ -242,12 +250,21 @@ impl<'a> Pass<'a> {
             waiting.extend(queue::waiting(self.tx, *id)?);
         }
         waiting.sort_by_key(|(priority, run)| (std::cmp::Reverse(*priority), run.id));
-        let waiting: Vec<Waiting> = waiting.into_iter().map(|(_, run)| run).collect();
+        let waiting: Vec<Waiting> = waiting.into_iter().map(|(_, run)| self.within_machine(run)).collect();
         let snapshot = Snapshot { now: self.now, total: &self.machine.total, running, waiting };
         for decision in schedule(&snapshot) {
             self.start(decision.id, decision.gpus)?;
         }
         Ok(())
+    }
+
+    /// The machine may have become smaller since the run was accepted.
+    fn within_machine(&self, mut run: Waiting) -> Waiting {
+        let total = &self.machine.total;
+        run.need.cores = run.need.cores.min(total.cores);
+        run.need.memory = run.need.memory.min(total.memory);
+        run.need.gpus = run.need.gpus.min(total.gpus);
+        run
     }
 
     fn start(&mut self, id: i64, gpus: Vec<u32>) -> rusqlite::Result<()> {

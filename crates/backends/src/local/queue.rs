@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ const COLUMNS: &str = "id, marker, base, jobid, jobndx, native, need, minutes, r
 pub(super) fn open(state_dir: &Path) -> Result<Connection, QueueError> {
     let path = state_dir.join("local.db");
     let failed = |source| QueueError::Open { path: path.clone(), source };
-    fs::create_dir_all(state_dir).map_err(failed)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
     OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
     let mut conn = Connection::open(&path)?;
     conn.busy_timeout(BUSY)?;
@@ -146,12 +146,18 @@ pub(super) fn open(state_dir: &Path) -> Result<Connection, QueueError> {
 }
 
 /// Adds a waiting run and gives its number.
-pub(super) fn insert(tx: &Connection, run: &NewRun, blocked: i64, dependency: Option<&str>) -> rusqlite::Result<i64> {
+pub(super) fn insert(
+    tx: &Connection,
+    run: &NewRun,
+    blocked: i64,
+    dependency: Option<&str>,
+    now: f64,
+) -> rusqlite::Result<i64> {
     let environment = environment_id(tx, &run.environment)?;
     tx.prepare_cached(
-        "INSERT INTO run (marker, base, jobid, jobndx, native, owner, name, priority, need, minutes, begin, requeue, \
+        "INSERT INTO run (marker, base, jobid, jobndx, native, owner, queued, name, priority, need, minutes, begin, requeue, \
          dependency, array_first, array_limit, additions, environment, phase, blocked) \
-         VALUES (?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+         VALUES (?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
     )?
     .execute(params![
         run.marker,
@@ -159,6 +165,7 @@ pub(super) fn insert(tx: &Connection, run: &NewRun, blocked: i64, dependency: Op
         run.jobid,
         run.jobndx,
         run.owner,
+        now,
         run.name,
         run.priority,
         to_json(&run.need),
@@ -230,13 +237,7 @@ pub(super) fn waiting(tx: &Connection, id: i64) -> rusqlite::Result<Option<(i64,
 
 /// Whether there is nothing to be looked after.
 pub(super) fn is_idle(tx: &Connection) -> rusqlite::Result<bool> {
-    tx.query_row(
-        "SELECT NOT EXISTS (SELECT 1 FROM run WHERE phase = 1) \
-         AND NOT EXISTS (SELECT 1 FROM run WHERE phase = 0 AND blocked = 0) \
-         AND NOT EXISTS (SELECT 1 FROM run WHERE phase = 0 AND (blocked & 8) <> 0)",
-        [],
-        |row| row.get(0),
-    )
+    tx.query_row("SELECT NOT EXISTS (SELECT 1 FROM run WHERE phase < 2)", [], |row| row.get(0))
 }
 
 /// The run starts: this is its runner.
@@ -311,6 +312,15 @@ pub(super) fn unblock_begun(tx: &Connection, now: f64) -> rusqlite::Result<usize
 pub(super) fn next_begin(tx: &Connection) -> rusqlite::Result<Option<f64>> {
     tx.prepare_cached("SELECT min(begin) FROM run WHERE phase = 0 AND (blocked & 8) <> 0")?
         .query_row([], |row| row.get(0))
+}
+
+/// Runs that were queued before `before` and are not confirmed.
+pub(super) fn unconfirmed(tx: &Connection, before: f64) -> rusqlite::Result<Vec<(i64, PathBuf, JobNdx)>> {
+    tx.prepare_cached(
+        "SELECT id, base, jobndx FROM run WHERE phase = 0 AND (blocked & 1) <> 0 AND queued < ? ORDER BY queued LIMIT 1000",
+    )?
+    .query_map([before], |row| Ok((row.get(0)?, path(row, 1)?, row.get(2)?)))?
+    .collect()
 }
 
 /// How many tasks of an array run or may start.

@@ -16,6 +16,7 @@ CREATE TABLE run (
     jobndx       INTEGER NOT NULL,
     native       TEXT NOT NULL,    -- as in the queued row; never changes
     owner        TEXT NOT NULL,
+    queued       REAL NOT NULL,    -- unix seconds
     name         TEXT,
     priority     INTEGER NOT NULL,
     need         TEXT NOT NULL,    -- JSON
@@ -44,6 +45,7 @@ CREATE TABLE run (
 CREATE INDEX run_ready ON run (priority DESC, id) WHERE phase = 0 AND blocked = 0;
 CREATE INDEX run_running ON run (id) WHERE phase = 1;
 CREATE INDEX run_begin ON run (begin) WHERE phase = 0 AND (blocked & 8) <> 0;
+CREATE INDEX run_unconfirmed ON run (queued) WHERE phase = 0 AND (blocked & 1) <> 0;
 CREATE INDEX run_ended ON run (ended) WHERE phase = 2;
 CREATE INDEX run_job ON run (jobid);
 CREATE INDEX run_native ON run (native);

@@ -76,6 +76,24 @@ fn a_submitter_that_dies_before_it_confirms() {
     assert_eq!(job.starts(), 1);
 }
 
+#[test]
+fn a_submitter_that_dies_after_it_recorded_the_run_and_before_it_confirms() {
+    let site = Site::new();
+    let local = site.open(1);
+    let (first, second) = (site.job("while [ ! -e go_on ]; do sleep 0.01; done", &[]), site.job("true", &[]));
+    first.launch(&local);
+    let native = second.submit(&local);
+    fs::write(second.base.join("status.csv"), format!("1.0,1,queued,{native}\n")).unwrap();
+    drop(local);
+    fs::write(first.base.join("go_on"), "").unwrap();
+    // Some seconds later.
+    let local = site.open(1);
+    local.gate.connection().execute("UPDATE run SET queued = queued - 60", []).unwrap();
+    let local = site.attended(1);
+    second.ends(&local, State::Completed);
+    assert_eq!((first.starts(), second.starts()), (1, 1));
+}
+
 /// Several processes use one queue at the same time (here: connections), some of them attend it, some die between submitting
 /// and confirming. Every run starts exactly once, and never more at a time than there are cores.
 #[test]
