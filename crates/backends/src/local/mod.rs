@@ -53,7 +53,7 @@ pub struct Local {
     machine: Machine,
     gate: Gate,
     /// Runners that wait for the confirmation of their run, by marker.
-    unconfirmed: Mutex<HashMap<String, ChildStdin>>,
+    unconfirmed: Mutex<HashMap<String, (Identity, ChildStdin)>>,
     /// Runners that this process started and has to wait for.
     children: Mutex<Vec<Child>>,
     /// What the attending thread has to tell.
@@ -128,7 +128,7 @@ impl Local {
         for spawned in effects.spawned.drain(..) {
             lock(&self.children).push(spawned.child);
             if spawned.fresh {
-                lock(&self.unconfirmed).insert(spawned.marker, spawned.stdin);
+                lock(&self.unconfirmed).insert(spawned.marker, (spawned.identity, spawned.stdin));
             } else {
                 spawn::go(spawned.stdin);
             }
@@ -263,8 +263,7 @@ impl Backend for Local {
 
     fn confirm(&self, marker: &str) {
         let waiting = lock(&self.unconfirmed).remove(marker);
-        if let Some(stdin) = waiting {
-            spawn::go(stdin);
+        if waiting.is_some_and(|(_, stdin)| spawn::go(stdin)) {
             return;
         }
         let owned = marker.to_owned();
@@ -289,9 +288,9 @@ impl Backend for Local {
             return Ok(Cancel::Stopping);
         }
         // Without its pipe the runner ends, and never runs anything.
-        let unconfirmed = lock(&self.unconfirmed).remove(&run.marker).is_some();
+        let dismissed = lock(&self.unconfirmed).remove(&run.marker).map(|(runner, _)| runner);
         let marker = run.marker.clone();
-        match self.pass(move |pass| pass.cancel(&marker, unconfirmed))?.0 {
+        match self.pass(move |pass| pass.cancel(&marker, dismissed.as_ref()))?.0 {
             Stopped::Removed => Ok(Cancel::Removed),
             Stopped::Absent => Ok(Cancel::Absent),
             Stopped::Tell(runner) => {

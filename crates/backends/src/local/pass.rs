@@ -166,11 +166,11 @@ impl<'a> Pass<'a> {
         Ok(run.phase == Phase::Waiting)
     }
 
-    /// Stops a run. `unconfirmed`: its runner was never told to go and never will be.
-    pub(super) fn cancel(&mut self, marker: &str, unconfirmed: bool) -> rusqlite::Result<Stopped> {
+    /// Stops a run. `dismissed`: a runner that was never told to go and never will be.
+    pub(super) fn cancel(&mut self, marker: &str, dismissed: Option<&Identity>) -> rusqlite::Result<Stopped> {
         let Some(run) = queue::by_marker(self.tx, marker)? else { return Ok(Stopped::Absent) };
         match (run.phase, &run.runner) {
-            (Phase::Running, Some(runner)) if !unconfirmed => {
+            (Phase::Running, Some(runner)) if dismissed != Some(runner) => {
                 // Recorded before the signal: a run that dies of it before its script starts must not be put back.
                 queue::set_cancel(self.tx, run.id)?;
                 if runner.is_alive() {

@@ -63,9 +63,9 @@ pub(super) fn runner(settings: &LocalSettings, run: &Run, environment: &[u8], fr
     Ok(Spawned { marker: run.marker.clone(), identity, native, fresh, child, stdin })
 }
 
-/// Tells a runner to go.
-pub(super) fn go(mut stdin: ChildStdin) {
-    drop(stdin.write_all(b"go\n"));
+/// Tells a runner to go; `false` when it is gone.
+pub(super) fn go(mut stdin: ChildStdin) -> bool {
+    stdin.write_all(b"go\n").is_ok()
 }
 
 /// An environment as it is stored: `KEY=VALUE` NUL and so on, in the given order.

@@ -127,3 +127,36 @@ fn nothing_starts_twice_and_nothing_is_lost() {
     assert!(most_at_once(&site.log()) <= CORES as i32, "{}", site.log());
     assert!(Path::new(&site.settings(1).state_dir).join("local.db").exists());
 }
+
+/// Runs are canceled by one process while another confirms them: what was removed has never started, and everything ends.
+#[test]
+fn what_is_removed_never_starts() {
+    let site = Site::new();
+    let (submitting, canceling) = (site.attended(2), site.attended(2));
+    let jobs: Vec<Job> = (0..40).map(|_| site.job("sleep 0.01", &[])).collect();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let canceled = std::thread::scope(|scope| {
+        let (jobs, canceling) = (&jobs, &canceling);
+        let canceled = scope.spawn(move || {
+            let cancel = |at: usize| canceling.cancel(&jobs[at].reference()).unwrap();
+            receiver.iter().map(|at: usize| (at, cancel(at))).collect::<Vec<_>>()
+        });
+        for (at, job) in jobs.iter().enumerate() {
+            let native = job.submit(&submitting);
+            sender.send(at).unwrap();
+            job.confirm(&submitting, &native);
+        }
+        drop(sender);
+        canceled.join().unwrap()
+    });
+    for (at, cancel) in canceled {
+        until("its end", || matches!(jobs[at].phase(&submitting), Seen::Ended(..)));
+        if cancel == Cancel::Removed {
+            assert_eq!(
+                (jobs[at].starts(), jobs[at].phase(&canceling)),
+                (0, Seen::Ended(State::Canceled, String::new()))
+            );
+        }
+        assert!(jobs[at].starts() <= 1);
+    }
+}
