@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use jobgate_model::{Error, ErrorKind};
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::auth::Admission;
@@ -28,8 +29,12 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let id = request.headers().get(REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(fresh_id);
 
+    // what is logged on the way carries the request's id
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or("-"));
+    let answer = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
     // A panic is answered like any other fault of ours, and the connection goes on.
-    let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
+    let mut response = answer.unwrap_or_else(|panic| {
+        let _entered = span.enter();
         let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
         tracing::error!(route, panic = text.unwrap_or("?"), "a handler panicked");
         let message = "the gateway stumbled over this request; its log says why";
@@ -43,7 +48,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         %method,
         route,
         status = status.as_u16(),
-        ms = took.as_secs_f64() * 1e3,
+        ms = took.as_micros() as f64 / 1e3,
         principal = response.extensions().get::<Admission>().map_or("-", Admission::name),
         request_id = id.to_str().unwrap_or("-"),
         "request"

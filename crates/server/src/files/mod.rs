@@ -128,7 +128,7 @@ fn open_own(base: &Path, inside: &Path, what: &'static str) -> Result<OwnedFd, F
 /// Opens what `path` (relative, `/`-separated) names in a directory.
 pub(crate) fn open(dir: &OwnedFd, path: &str) -> Result<Opened, FileError> {
     let shown = path.trim_end_matches('/');
-    if !is_plain(shown) {
+    if !is_inside(shown) {
         return Err(FileError::Refused);
     }
     // NONBLOCK: opening a fifo must not wait for its writer
@@ -177,9 +177,10 @@ pub(crate) fn list(dir: &OwnedFd) -> Result<Vec<Entry>, FileError> {
     Ok(entries)
 }
 
-/// A relative path of ordinary names: no empty ones, no `.` or `..`, nothing that a terminal or a log would obey.
-fn is_plain(path: &str) -> bool {
-    !path.chars().any(char::is_control) && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
+/// A relative path of names: no empty ones, no `.` or `..`. The kernel would refuse what leads out; this refuses what only
+/// looks as if it might.
+fn is_inside(path: &str) -> bool {
+    !path.contains('\0') && path.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }
 
 /// `openat2`, tried again when the tree changed under it (the kernel then says `EAGAIN`).

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{BENEATH, FileError, io_error, is_plain, open_beneath};
+use super::{BENEATH, FileError, io_error, is_inside, open_beneath};
 
 /// How the names of uploads under way begin; listings leave them out.
 pub(super) const PREFIX: &str = ".jobgate-upload-";
@@ -35,7 +35,8 @@ pub(crate) struct Upload {
 impl Upload {
     /// Begins a file that will be called `name` (relative, `/`-separated) in the work directory.
     pub(crate) fn begin(work: Arc<OwnedFd>, name: &str) -> Result<(Self, File), FileError> {
-        if !is_plain(name) {
+        // a name that a terminal or a log would obey is nobody's honest wish
+        if !is_inside(name) || name.chars().any(char::is_control) {
             return Err(FileError::Refused);
         }
         let (parent, leaf) = (open_parent(&work, name)?, leaf_of(name));

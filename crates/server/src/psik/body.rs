@@ -1,6 +1,6 @@
 //! JSON bodies, read as FastAPI reads them: first the syntax, then who asks, then the values.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -74,11 +74,13 @@ impl FromRequest<Psik> for Json {
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, Error> {
+    let too_large = || Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes"));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large()); // it says so itself
+    }
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes")))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => Err(Error::invalid("There was an error parsing the body").because(error)),
     }
 }

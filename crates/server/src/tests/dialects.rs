@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use aws_lc_rs::hmac;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 
 use super::*;
 
@@ -311,6 +313,13 @@ async fn a_panic_is_one_requests_problem() {
     let reply = gate.post("/v2/jobs", spec).await;
     assert_eq!(reply.told(), "500 the gateway stumbled over this request; its log says why");
     gate.job(json!({})).await;
+
+    let app = Arc::new(App::new(Arc::clone(&gate.engine), &settings(Mode::Local)));
+    let broken = get(async || -> StatusCode { panic!("a handler's code is wrong") });
+    let observed = Router::new().route("/", broken).layer(from_fn_with_state(app, crate::observe::observe));
+    let reply = observed.oneshot(request("GET /", &[], "")).await.unwrap();
+    assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(reply.headers().contains_key("x-request-id"));
 }
 
 #[tokio::test]

@@ -119,6 +119,18 @@ async fn large_bodies_get_an_answer_and_not_a_broken_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_first_is_not_told_to_send_what_is_not_wanted() {
+    let server = run(|_| ());
+    let say = |path: &str, length: u64| {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n");
+        server.say(format!("{head}Content-Length: {length}\r\n\r\n"))
+    };
+    assert!(say("/v1/jobs", 1 << 40).await.starts_with("HTTP/1.1 413"));
+    assert!(say("/v1/jobs/1.001/files/x", 1 << 40).await.starts_with("HTTP/1.1 405"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_are_too_large_or_wrong() {
     let server = run(|_| ());
     let answer = server.say(format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "x".repeat(70_000))).await;
