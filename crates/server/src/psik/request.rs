@@ -89,7 +89,8 @@ pub(super) fn place_of<'a>(engine: &'a Engine, name: Option<&str>, unknown: &'st
 /// The caller's `Idempotency-Key` with a digest of the whole request.
 pub(super) fn idempotency(parts: &Parts, body: &[u8]) -> Result<Option<Idempotency>, Error> {
     let Some(key) = parts.headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().map(str::trim).filter(|key| (1..=255).contains(&key.len()));
+    let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = key.to_str().ok().map(str::trim).filter(visible);
     let key = key.ok_or_else(|| Error::invalid("the Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
     let mut digest = Context::new(&SHA256);
     for part in [parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or_default()] {
@@ -138,7 +139,7 @@ mod tests {
             idempotency(&request.into_parts().0, b"").map(|key| key.is_some())
         };
         assert!(of(b"x").unwrap());
-        assert!(of(b"").is_err() && of(b"\xff").is_err() && of(&[b'x'; 256]).is_err());
+        assert!(of(b"").is_err() && of(b"a b").is_err() && of(b"\xff").is_err() && of(&[b'x'; 256]).is_err());
         assert!(idempotency(&Request::new(()).into_parts().0, b"").unwrap().is_none());
     }
 }
