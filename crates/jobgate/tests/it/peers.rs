@@ -260,7 +260,6 @@ fn read_requests(ids: &[String]) -> Vec<String> {
         "/jobs/1.001/files/x",
         "/jobs/abc/logs",
         "/nothing",
-        "/jobs/new",
         "/token",
         "",
     ]
