@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{int64, reference};
 use crate::psik::Dialect;
 
 /// All schemas of a dialect by name.
@@ -68,10 +67,10 @@ fn secret(title: &str) -> Value {
 fn job_spec(dialect: Dialect) -> Value {
     let mut properties = json!({
         "name": text("A label"),
-        "directory": nullable(&json!({"type": "string", "pattern": "^/"}), "An existing directory to run in; without it the job gets its own"),
+        "directory": nullable(&json!({"type": "string", "pattern": "^/"}), "Where to run; otherwise the job gets its own"),
         "script": {"type": "string", "title": "The script; its first line may name an interpreter"},
         "environment": texts("Variables set for the script"),
-        "inherit_environment": {"type": "boolean", "title": "Whether the script starts with the gateway's environment", "default": true},
+        "inherit_environment": {"type": "boolean", "title": "Whether to start with the gateway's environment", "default": true},
         "resources": {"$ref": "#/components/schemas/ResourceSpec", "title": "What a run needs"},
     });
     let backend = match dialect {
@@ -108,7 +107,7 @@ fn resource_spec() -> Value {
             "processes_per_node": count("Processes on each node"),
             "cpu_cores_per_process": int64(json!({"title": "Cores of each process", "default": 1})),
             "gpu_cores_per_process": int64(json!({"title": "GPUs of each process", "default": 0})),
-            "exclusive_node_use": {"type": "boolean", "title": "Whether the nodes are wanted for this job alone", "default": true},
+            "exclusive_node_use": {"type": "boolean", "title": "Whether to have the nodes alone", "default": true},
         }),
     )
 }
@@ -118,7 +117,7 @@ fn backend_config() -> Value {
         "BackendConfig",
         &[],
         json!({
-            "type": {"type": "string", "title": "Kind of batch system; kept, but the configured one is used", "default": "local"},
+            "type": {"type": "string", "title": "Kind of batch system; the configured one is used", "default": "local"},
             "queue_name": text("Partition or queue"),
             "project_name": text("Account"),
             "reservation_id": text("Reservation"),
@@ -137,7 +136,7 @@ fn step() -> Value {
             "updated": {"type": "number", "title": "Unix time of the transition"},
             "jobndx": {"type": "integer", "title": "Number of the run; 0 for the job itself"},
             "state": reference("JobState"),
-            "info": {"type": "integer", "title": "The batch system's id when queued, the exit code when failed, otherwise 0"},
+            "info": {"type": "integer", "title": "The native id when queued, the exit code when failed, otherwise 0"},
         }),
     )
 }
@@ -184,7 +183,12 @@ fn upload(title: &str) -> Value {
     object(
         title,
         &["files"],
-        json!({"files": {"type": "array", "title": "Files", "minItems": 1, "maxItems": 1000, "items": {"type": "string", "format": "binary"}}}),
+        json!({
+            "files": {
+                "type": "array", "title": "Files", "minItems": 1, "maxItems": 1000,
+                "items": {"type": "string", "format": "binary"},
+            },
+        }),
     )
 }
 
@@ -214,4 +218,20 @@ fn violation() -> Value {
             "type": {"type": "string", "title": "Kind of mistake"},
         }),
     )
+}
+
+/// A schema of this document by its name.
+pub(super) fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// An integer as we take it.
+pub(super) fn int64(mut extra: Value) -> Value {
+    if let Some(fields) = extra.as_object_mut() {
+        fields.insert("type".into(), "integer".into());
+        fields.insert("format".into(), "int64".into());
+        fields.entry("minimum").or_insert(i64::MIN.into());
+        fields.entry("maximum").or_insert(i64::MAX.into());
+    }
+    extra
 }
