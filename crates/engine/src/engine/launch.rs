@@ -76,7 +76,8 @@ impl Engine {
     /// The right to hand a run over, until it is dropped; `None` while another thread of this process has it.
     fn turn(&self, key: JobKey, jobndx: JobNdx) -> Option<Turn<'_>> {
         let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        in_hand.insert((key, jobndx)).then_some(Turn { engine: self, run: (key, jobndx) })
+        // Lazily: a turn that is not given must not be taken back, either.
+        in_hand.insert((key, jobndx)).then(|| Turn { engine: self, run: (key, jobndx) })
     }
 
     /// Takes over runs that a process intended and did not live to hand over. The batch system is asked first whether it has

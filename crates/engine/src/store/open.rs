@@ -85,8 +85,11 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     })?;
     connection.busy_timeout(Duration::from_secs(20)).map_err(|e| broken("open the index", e))?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Pages are shared with the system's cache instead of being copied; a listing touches many.
-    connection.execute_batch("PRAGMA mmap_size = 1073741824").map_err(|e| broken("open the index", e))?;
+    connection.execute_batch("PRAGMA cache_size = -8000").map_err(|e| broken("open the index", e))?;
+    // A command line that ends need not wait for a checkpoint; the log is checkpointed as it grows.
+    connection
+        .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .map_err(|e| broken("open the index", e))?;
     Ok(connection)
 }
 

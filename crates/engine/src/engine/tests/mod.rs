@@ -411,3 +411,22 @@ fn listings_are_filtered_then_paged() {
     assert_ne!(bench.engine.revision().unwrap(), before);
     assert!(!jobs[0].base.exists());
 }
+
+#[test]
+fn many_starts_at_once_are_distinct_runs() {
+    let bench = Bench::new();
+    let job = bench.create(JobSpec::new("true"), Start::No);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                bench.engine.start(&me(), job.key, None).unwrap();
+                bench.engine.launch(job.key, OnRefusal::Record).unwrap();
+            });
+        }
+    });
+    let mut states = bench.states(&job);
+    states.sort_unstable();
+    let expected: Vec<_> = std::iter::once((0, New)).chain((1..=8).map(|jobndx| (jobndx, Queued))).collect();
+    assert_eq!(states, expected);
+    assert_eq!(bench.batch.taken(), 8);
+}
