@@ -16,8 +16,6 @@ use super::{BENEATH, FileError, io_error, list, open_beneath};
 
 /// Bytes read at once.
 const PIECE: usize = 512 << 10;
-/// Bytes that are searched at once for what JSON escapes.
-const BLOCK: usize = 32;
 /// U+FFFD, for what is not UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
@@ -82,8 +80,8 @@ impl Source for Pieces {
     }
 }
 
-/// A JSON object of texts: the regular files of a directory, name by name, after given ones that stand for missing files. What is not UTF-8
-/// is replaced; a file that grows is read up to the size it had when its turn came.
+/// A JSON object of texts: given ones that stand for missing files, then the regular files of a directory, name by name.
+/// What is not UTF-8 is replaced; a file that grows is read up to the size it had when its turn came.
 #[derive(Debug)]
 pub(crate) struct TextMap {
     given: std::vec::IntoIter<(String, String)>,
@@ -210,36 +208,38 @@ fn read_some(file: &File, piece: &mut Vec<u8>) -> rustix::io::Result<usize> {
 }
 
 /// Appends a text (UTF-8) as the inside of a JSON string. Runs that need no escape are copied as they are.
-fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    let (mut copied, mut at) = (0, 0);
-    while at < text.len() {
-        // most of a log is plain: whole blocks of it are skipped without looking at single bytes
-        if let Some(block) = text[at..].first_chunk::<BLOCK>()
-            && !block.iter().fold(false, |found, byte| found | is_special(*byte))
-        {
-            at += BLOCK;
-            continue;
+fn escape(out: &mut Vec<u8>, mut text: &[u8]) {
+    while let Some(at) = next_special(text) {
+        out.extend_from_slice(&text[..at]);
+        match text[at] {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
         }
-        let end = text.len().min(at + BLOCK);
-        for (at, byte) in (at..end).zip(&text[at..end]).filter(|(_, byte)| is_special(**byte)) {
-            out.extend_from_slice(&text[copied..at]);
-            copied = at + 1;
-            match byte {
-                b'"' => out.extend_from_slice(b"\\\""),
-                b'\\' => out.extend_from_slice(b"\\\\"),
-                b'\n' => out.extend_from_slice(b"\\n"),
-                b'\r' => out.extend_from_slice(b"\\r"),
-                b'\t' => out.extend_from_slice(b"\\t"),
-                control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
-            }
-        }
-        at = end;
+        text = &text[at + 1..];
     }
-    out.extend_from_slice(&text[copied..]);
+    out.extend_from_slice(text);
 }
 
-fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+/// Where the next byte is that JSON escapes: a control, a quote, a backslash. Looks at eight bytes at once.
+fn next_special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    // The high bit of each byte below `limit` is set. Bytes after the first such one may be wrong; only the first counts.
+    let below = |bytes: u64, limit: u64| bytes.wrapping_sub(ONES * limit) & !bytes & (ONES * 128);
+    let equal = |bytes: u64, byte: u8| below(bytes ^ (ONES * u64::from(byte)), 1);
+    let (eights, rest) = text.as_chunks::<8>();
+    for (index, eight) in eights.iter().enumerate() {
+        let bytes = u64::from_le_bytes(*eight);
+        let found = below(bytes, 0x20) | equal(bytes, b'"') | equal(bytes, b'\\');
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
+    rest.iter().position(special).map(|at| eights.len() * 8 + at)
 }
 
 #[cfg(test)]
@@ -302,6 +302,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn escapes_are_what_json_readers_expect(text in "[\\x00-\\x7f]{0,80}|\\PC{0,40}") {
+            let mut json = vec![b'"'];
+            escape(&mut json, text.as_bytes());
+            json.push(b'"');
+            prop_assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+        }
+
         /// Whatever a log holds, and wherever a piece ends, the answer is what a lossy reading of the whole gives.
         #[test]
         fn any_bytes_in_any_pieces(content in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
