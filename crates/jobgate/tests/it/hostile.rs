@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use crate::fixture::gateway::script;
 use crate::fixture::home::run;
 use crate::fixture::http::{Body, MULTIPART_END, MULTIPART_TYPE, multipart_head};
-use crate::fixture::{Client, Gateway, Home, SOON, is_root, program, skip, wait_for};
+use crate::fixture::{Client, Gateway, Home, SOON, program, skip, wait_for};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -228,6 +227,42 @@ fn slow_senders_keep_nobody_waiting() {
     unharmed(&mut gateway.client(), 0);
 }
 
+/// More connections than there may be: they wait or are turned away; nobody who is in is harmed.
+#[test]
+fn connections_are_limited() {
+    let home = Home::with_settings("[server.limits]\nconnections = 8\nheader_timeout = \"1s\"\n");
+    let gateway = Gateway::start(&home);
+    let mut early = gateway.client();
+    unharmed(&mut early, 0);
+    let idle: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(gateway.address).unwrap()).collect();
+    unharmed(&mut early, 0);
+    // who says nothing has to leave, and then there is room again
+    unharmed(&mut gateway.client(), 0);
+    drop(idle);
+    unharmed(&mut gateway.client(), 0);
+}
+
+/// Heads without end, and far too many headers.
+#[test]
+fn oversized_heads_are_refused() {
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    let long = "x".repeat(2 << 20);
+    let many: Vec<(String, String)> = (0..5000).map(|number| (format!("x-{number}"), "y".to_owned())).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    for (path, headers) in [
+        (format!("/v2/jobs?{long}"), &[][..]),
+        ("/v2/jobs".into(), &[("x", long.as_str())]),
+        ("/v2/jobs".into(), &many),
+    ] {
+        // the door may close before all was said
+        if let Ok(answer) = gateway.client().request("GET", &path, headers, &Body::None) {
+            assert_eq!(answer.status / 100, 4, "{}", answer.status);
+        }
+        unharmed(&mut gateway.client(), 0);
+    }
+}
+
 #[test]
 fn garbage_instead_of_http() {
     let home = Home::new();
@@ -321,96 +356,6 @@ fn garbage_in_status_csv_hides_nothing() {
     assert_eq!(client.get("/v2/jobs").json().as_array().unwrap().len(), 1);
     let next = client.submit("v2", &script("true"));
     client.wait_step("v2", &next, 1, &["completed"]);
-}
-
-/// A small file system of its own, if this machine lets us mount one.
-struct Mount(std::path::PathBuf);
-
-impl Mount {
-    fn tmpfs(at: &Path, options: &str) -> Option<Self> {
-        if !is_root() {
-            skip("only root can mount a small file system");
-            return None;
-        }
-        fs::create_dir_all(at).unwrap();
-        let output = run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "jobgate-test"]).arg(at));
-        if output.code != 0 {
-            skip(&format!("mount failed: {}", output.err.trim()));
-            return None;
-        }
-        Some(Self(at.to_path_buf()))
-    }
-
-    fn remount(&self, options: &str) {
-        let output = run(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0));
-        assert_eq!(output.code, 0, "{output:?}");
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        run(Command::new("umount").arg("-l").arg(&self.0));
-    }
-}
-
-#[test]
-fn an_unwritable_prefix_is_said_clearly() {
-    let home = Home::new();
-    let Some(mount) = Mount::tmpfs(&home.prefix, "size=4m") else { return };
-    let gateway = Gateway::start(&home);
-    let mut client = gateway.client();
-    let jobid = client.create("v2", &script("x"));
-    mount.remount("ro");
-    let answer = client.post("/v2/jobs", &script("true"));
-    assert!(answer.status >= 400 && answer.json()["detail"].is_string(), "{} {}", answer.status, answer.text());
-    assert_eq!(client.get("/readyz").status, 503);
-    let output = home.run(&["submit", home.spec(&script("true")).to_str().unwrap()]);
-    assert!(
-        output.code == 1 && output.err.contains("prefix") | output.err.to_lowercase().contains("read-only"),
-        "{output:?}"
-    );
-    mount.remount("rw");
-    wait_for("readiness", SOON, || (client.get("/readyz").status == 200).then_some(()));
-    unharmed(&mut client, 1);
-    client.post(&format!("/v2/jobs/{jobid}/start"), &Value::Null);
-    client.wait_step("v2", &jobid, 1, &["completed", "failed"]);
-    drop(gateway);
-    home.kill_all();
-}
-
-#[test]
-fn a_full_disk_loses_nothing() {
-    let home = Home::new();
-    let Some(_mount) = Mount::tmpfs(&home.prefix, "size=2m") else { return };
-    let gateway = Gateway::start(&home);
-    let mut client = gateway.client();
-    let jobid = client.create("v2", &script("echo ran"));
-    let files = format!("/v2/jobs/{jobid}/files");
-    assert_eq!(client.upload(&files, &[("keep", b"kept")]).status, 200);
-    let answer = client.upload(&files, &[("keep", &vec![b'x'; 4 << 20])]);
-    assert!([500, 507].contains(&answer.status), "{} {}", answer.status, answer.text());
-    assert!(answer.json()["detail"].is_string());
-    assert_eq!(client.get(&format!("{files}/keep")).text(), "kept", "a half-written file replaced a whole one");
-    assert_eq!(fs::read_dir(home.job(&jobid, "work")).unwrap().count(), 1, "something was left behind");
-    // now really full
-    let ballast = home.prefix.join("ballast");
-    let mut file = fs::File::create(&ballast).unwrap();
-    while file.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
-    let answer = client.post("/v2/jobs", &script("echo x"));
-    assert!(answer.status >= 400 && answer.json()["detail"].is_string(), "{} {}", answer.status, answer.text());
-    assert_eq!(client.get("/v2/jobs").json().as_array().unwrap().len(), 1);
-    // a start that is acknowledged now is carried out when there is room again
-    let started = client.post(&format!("/v2/jobs/{jobid}/start"), &Value::Null).status == 200;
-    drop(file);
-    fs::remove_file(&ballast).unwrap();
-    if !started {
-        client.post(&format!("/v2/jobs/{jobid}/start"), &Value::Null);
-    }
-    client.wait_step("v2", &jobid, 1, &["completed", "failed"]);
-    let again = client.submit("v2", &script("echo x"));
-    client.wait_step("v2", &again, 1, &["completed"]);
-    drop(gateway);
-    home.kill_all();
 }
 
 /// The clock goes back an hour between two jobs: ids stay unique, order stays the order of recording.

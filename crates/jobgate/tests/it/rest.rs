@@ -419,3 +419,63 @@ fn a_unix_socket_alone_will_do() {
     let jobid = client.submit("v2", &script("true"));
     client.wait_step("v2", &jobid, 1, &["completed"]);
 }
+
+/// systemd hands over a socket that is already open.
+#[test]
+fn sockets_passed_by_systemd() {
+    let home = Home::new();
+    let code = "import os,socket,sys\ns=socket.socket(); s.bind(('127.0.0.1',0)); s.listen()\nos.dup2(s.fileno(),3); \
+                os.set_inheritable(3,True)\nos.environ.update(LISTEN_PID=str(os.getpid()),LISTEN_FDS='1')\n\
+                print('passed',s.getsockname()[1],flush=True)\nos.execv(sys.argv[1],sys.argv[1:])";
+    let mut command = home.program(Path::new("python3"));
+    command.args(["-c", code]).arg(crate::fixture::binary()).arg("serve");
+    let gateway = Gateway::spawn(&home, &mut command);
+    assert!(gateway.log().contains(&format!("passed {}\n", gateway.address.port())), "{}", gateway.log());
+    let jobid = gateway.client().submit("v2", &script("true"));
+    gateway.client().wait_step("v2", &jobid, 1, &["completed"]);
+}
+
+#[test]
+fn requests_have_ids_and_logs_have_no_secrets() {
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    let mut client = gateway.client();
+    let own = client.ask("GET", "/v2/jobs?limit=1&note=hush-query", &[("x-request-id", "from-a-proxy")], &Body::None);
+    assert_eq!(own.header("x-request-id"), Some("from-a-proxy"));
+    let given = client.get("/v2/jobs");
+    assert!(given.header("x-request-id").is_some_and(|id| !id.is_empty()));
+    let spec = json!({"script": "true", "cb_secret": "hush-one", "client_secret": "hush-two"}).to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", "Bearer hush-three"),
+        ("idempotency-key", "hush-four"),
+        ("x-request-id", "evil\tid with \"quotes\""),
+    ];
+    let answer = client.ask("POST", "/v2/jobs", &headers, &Body::Bytes(spec.as_bytes()));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    client.post("/v2/jobs", &json!({"script": 5, "cb_secret": "hush-five"}));
+    let jobid = answer.json().as_str().unwrap().to_owned();
+    client.wait_step("v2", &jobid, 1, &["completed"]);
+    let log = gateway.log();
+    assert!(log.contains("from-a-proxy") && log.contains("/v2/jobs"), "{log}");
+    assert!(!log.contains("hush"), "{log}");
+    for path in ["/metrics", "/v2/jobs", &format!("/v2/jobs/{jobid}"), &format!("/v2/jobs/{jobid}/scripts")] {
+        assert!(!client.get(path).text().contains("hush"), "{path}");
+    }
+}
+
+/// curl asks for permission (`Expect: 100-continue`) before it sends a large body.
+#[test]
+fn curl_uploads_something_large() {
+    let Some(curl) = program("curl") else { return skip("curl is not installed") };
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    let jobid = gateway.client().create("v2", &script("x"));
+    let content: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    fs::write(home.path("large"), &content).unwrap();
+    let url = gateway.url(&format!("/v2/jobs/{jobid}/files"));
+    let mut command = home.program(&curl);
+    command.args(["-sS", "--fail-with-body", "-H", "Expect: 100-continue", "-F", "files=@large", &url]);
+    assert_eq!(home::run(&mut command).out.trim(), "null");
+    assert!(fs::read(home.job(&jobid, "work/large")).unwrap() == content, "it arrived changed");
+}
