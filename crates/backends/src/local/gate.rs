@@ -9,7 +9,7 @@ use jobgate_model::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::pass::{Effects, Pass};
-use super::queue::QueueError;
+use super::queue::{self, QueueError};
 use super::settings::{LocalSettings, Machine};
 
 type Operation = Box<dyn FnOnce(&mut Pass<'_>) -> rusqlite::Result<()> + Send>;
@@ -78,6 +78,14 @@ impl Gate {
         let effects = verdict.get().cloned().ok_or_else(lost)?.map_err(unavailable)?;
         let value = lock(&result).take().ok_or_else(lost)?;
         Ok((value, effects))
+    }
+}
+
+impl Drop for Gate {
+    /// A short process leaves its writes in the log, unless that has grown so that the next one would be long in reading it.
+    fn drop(&mut self) {
+        let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner);
+        queue::trim_log(connection);
     }
 }
 

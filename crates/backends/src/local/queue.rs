@@ -126,7 +126,7 @@ pub(super) fn open(state_dir: &Path) -> Result<Connection, QueueError> {
     conn.busy_timeout(BUSY)?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    // A command line that closes the queue should not wait for a checkpoint; the log is checkpointed as it grows.
+    // A command line that closes the queue should not wait for a checkpoint; see `trim_log`.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     let version = |conn: &Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
@@ -142,6 +142,17 @@ pub(super) fn open(state_dir: &Path) -> Result<Connection, QueueError> {
     match version(&conn)? {
         VERSION => Ok(conn),
         found => Err(QueueError::Newer { path, found }),
+    }
+}
+
+/// Puts the log's content into the database if it is long and nobody else is using it right now.
+pub(super) fn trim_log(conn: &Connection) {
+    const LONG: u64 = 256 << 10;
+    let Some(path) = conn.path() else { return };
+    if fs::metadata(format!("{path}-wal")).is_ok_and(|meta| meta.len() > LONG) {
+        // Whoever fails here leaves it to the next.
+        drop(conn.busy_timeout(Duration::ZERO));
+        drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
     }
 }
 

@@ -162,16 +162,11 @@ impl Engine {
     fn queued(&self, ready: &Ready<'_>, run: &OpenRun, native: NativeId, time: f64) -> Result<Option<NativeId>, Error> {
         let row = transition(time, run.jobndx, State::Queued, native.0.clone());
         let (seq, _) = self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver)?;
-        let (key, jobndx) = (run.key, run.jobndx);
         if seq.is_none() {
             let mut reference = run.to_ref();
             reference.native = Some(native);
             ready.place.backend.cancel(&reference)?;
             return Ok(None);
-        }
-        // After the row, which is the proof: a crash in between costs a few kilobytes of environment, nothing else.
-        if run.claim.is_some() {
-            self.store.update(move |connection| runs::handed(connection, key, jobndx))?;
         }
         ready.place.backend.confirm(&run.marker);
         Ok(Some(native))

@@ -119,6 +119,14 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    /// A short process leaves its writes in the log, unless that has grown so that the next one would be long in reading it.
+    fn drop(&mut self) {
+        let connection = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        open::trim_log(connection, &self.path);
+    }
+}
+
 /// The index could not be used for this.
 pub(crate) fn broken(doing: &'static str, error: rusqlite::Error) -> Error {
     let full = matches!(&error, rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::DiskFull);

@@ -86,11 +86,23 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     connection.busy_timeout(Duration::from_secs(20)).map_err(|e| broken("open the index", e))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch("PRAGMA cache_size = -8000").map_err(|e| broken("open the index", e))?;
-    // A command line that ends need not wait for a checkpoint; the log is checkpointed as it grows.
+    // A command line that ends need not wait for a checkpoint; see `trim_log`.
     connection
         .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(|e| broken("open the index", e))?;
     Ok(connection)
+}
+
+/// Puts the log's content into the database if it is long and nobody else is using it right now.
+pub(super) fn trim_log(connection: &Connection, path: &Path) {
+    const LONG: u64 = 256 << 10;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(&log).is_ok_and(|meta| meta.len() > LONG) {
+        // Whoever fails here leaves it to the next.
+        drop(connection.busy_timeout(Duration::ZERO));
+        drop(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    }
 }
 
 /// Each step in a transaction of its own; two processes that start at once take turns.

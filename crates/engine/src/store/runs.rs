@@ -132,14 +132,6 @@ pub(crate) fn environment(connection: &Connection, key: JobKey, jobndx: JobNdx) 
         .query_row(params![key.0, jobndx], |row| row.get(0))
 }
 
-/// The batch system has the run: its environment need not be kept.
-pub(crate) fn handed(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE run SET environment = NULL, claim = NULL WHERE job = ?1 AND jobndx = ?2")?
-        .execute(params![key.0, jobndx])?;
-    Ok(())
-}
-
 /// The batch system was asked and knows these runs: the evidence is fresh.
 pub(crate) fn seen(connection: &Connection, runs: &[(JobKey, JobNdx)], now: f64) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached("UPDATE run SET seen = ?3 WHERE job = ?1 AND jobndx = ?2")?;
