@@ -95,10 +95,10 @@ pub(crate) fn cpu_of_children() -> Duration {
 fn ticks(path: &str, fields: [usize; 2]) -> Duration {
     let stat = fs::read_to_string(path).unwrap_or_default();
     // after the name in parentheses; utime is the 14th field of all
-    let rest: Vec<u64> =
+    let rest: Vec<i64> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1).flat_map(str::parse).collect();
     let field = |at: usize| rest.get(at - 1).copied().unwrap_or_default();
-    Duration::from_millis(fields.map(field).iter().sum::<u64>() * 10)
+    Duration::from_millis(fields.map(field).iter().sum::<i64>().unsigned_abs() * 10)
 }
 
 /// Resident memory of a process now, and the most it has had, in MiB.
