@@ -45,12 +45,13 @@ impl Slurm {
         format!(
             "#!/bin/sh\n#SBATCH -e {console}\n#SBATCH -o {console}\n#SBATCH --open-mode=append\n#SBATCH --comment={}\n\
              exec {} runner --base {} --jobndx {} --native \"${{SLURM_JOB_ID:--1}}\" \
-             --nodes \"${{SLURM_JOB_NUM_NODES:-1}}\" --mpirun srun --state-dir {}\n",
+             --nodes \"${{SLURM_JOB_NUM_NODES:-1}}\" --mpirun srun --state-dir {}{}\n",
             quoted(request.marker),
             shell_word(&self.runner.display().to_string()),
             shell_word(&request.base.display().to_string()),
             request.jobndx,
             shell_word(&self.state_dir.display().to_string()),
+            request.report.map_or_else(String::new, |generation| format!(" --report {}", generation.number())),
         )
     }
 

@@ -13,7 +13,7 @@ mod store;
 pub mod tree;
 mod types;
 
-pub use callbacks::sign;
+pub use callbacks::{Messenger, sign};
 pub use engine::Engine;
 pub use gateway::socket_path;
 pub use types::*;

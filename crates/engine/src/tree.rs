@@ -5,8 +5,10 @@
 
 mod create;
 mod journal;
+mod reports;
 mod spec;
 
 pub use create::{create, remove, restore};
 pub use journal::{Journal, Row, Tail, append, console, invalid_rows, size, tail};
+pub use reports::{announce_reports, reported};
 pub use spec::{StoredSpec, read_spec};

@@ -1,8 +1,9 @@
 //! How a run that is executed here tells the world about its transitions.
 //!
 //! Each one is a row in `status.csv` first, and that is what counts. Then the gateway is told. Where none listens, this process
-//! does a gateway's work for its one job on a thread beside: it takes the row into the index and delivers callbacks. The run
-//! itself never waits for any of that.
+//! does a gateway's work for its one job on a thread beside: it takes the row into the index and delivers callbacks. Where there
+//! is no index either (a compute node), and no gateway will send the callbacks, that thread sends them itself, as psik does.
+//! The run itself never waits for any of that.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use jobgate_backends::note;
-use jobgate_engine::{Clock, tree};
-use jobgate_model::{Established, JobId, JobNdx, Principal, State, Transition};
+use jobgate_engine::{CallbackPolicy, Clock, Messenger, tree};
+use jobgate_model::{Established, Generation, JobId, JobNdx, Principal, State, Transition};
 
 use crate::{gateway, wiring};
 
@@ -19,6 +20,8 @@ use crate::{gateway, wiring};
 const LINGER: Duration = Duration::from_secs(10);
 /// So long it waits for a callback's turn: another process may be sending the one before.
 const TURN: Duration = Duration::from_millis(300);
+/// The waits before each attempt of a callback that this process sends itself.
+const REPORT_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
 /// How often callbacks that did not get through are tried again while the run goes on. Those that are left at its end are tried
 /// by the next process that has to do with the job, or by the next gateway.
 const RETRY: Duration = Duration::from_secs(30);
@@ -38,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) backend: String,
     /// Whether the job has a callback.
     pub(crate) callback: bool,
+    /// If the index is not on this machine, this process sends the callbacks itself, in this generation's manner.
+    pub(crate) report: Option<Generation>,
 }
 
 /// Reports one run's transitions.
@@ -56,15 +61,17 @@ struct Aside {
     done: Receiver<()>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum News {
-    Row,
+    Row(Transition),
     End,
 }
 
 impl Reporter {
     /// A reporter that has told nothing yet.
-    pub(crate) fn new(run: Run) -> Self {
+    pub(crate) fn new(mut run: Run) -> Self {
+        // Before the first row, so that nobody who sees that takes the callbacks for his.
+        run.report = run.report.filter(|_| !index_knows(&run) && tree::announce_reports(&run.base, run.jobndx).is_ok());
         Self { run, heard: false, aside: None }
     }
 
@@ -74,8 +81,8 @@ impl Reporter {
         tree::append(&self.run.base, &row)?;
         self.heard = gateway::tell(&self.run.state_dir, &self.run.base);
         // Without a callback there is nothing that could not wait for the end.
-        if !self.heard && self.run.callback {
-            self.aside(News::Row);
+        if (!self.heard || self.run.report.is_some()) && self.run.callback {
+            self.aside(News::Row(row));
         }
         Ok(())
     }
@@ -99,7 +106,11 @@ impl Reporter {
             let ((news, receiver), (sender, done)) = (channel(), channel());
             let run = self.run.clone();
             std::thread::spawn(move || {
-                if let Err(error) = stand_in(&run, &receiver) {
+                let result = match run.report {
+                    Some(generation) => report(&run, generation, &receiver),
+                    None => stand_in(&run, &receiver),
+                };
+                if let Err(error) = result {
                     note(&run.base, run.jobndx, &format!("this run's news are not in the index yet: {error:#}"));
                 }
                 drop(sender);
@@ -109,6 +120,34 @@ impl Reporter {
         // A thread that ended with an error has told so.
         let _ = aside.news.send(news);
     }
+}
+
+/// Whether the index on this machine, if there is one, has the job.
+fn index_knows(run: &Run) -> bool {
+    run.state_dir.join("index.db").is_file()
+        && wiring::engine_at(&run.state_dir, &run.base, &run.backend)
+            .is_ok_and(|engine| engine.knows(&run.base).unwrap_or(false))
+}
+
+/// Sends the run's callbacks itself, in order; each is tried a few times.
+fn report(run: &Run, generation: Generation, news: &Receiver<News>) -> anyhow::Result<()> {
+    let Some(spec) = tree::read_spec(&run.base)?.map(|stored| stored.spec) else { return Ok(()) };
+    let runtime = wiring::runtime()?;
+    let messenger = Messenger::new(&CallbackPolicy::default());
+    while let Ok(News::Row(row)) = news.recv() {
+        let mut result = Ok(());
+        for wait in REPORT_WAITS {
+            std::thread::sleep(wait);
+            result = runtime.block_on(messenger.tell(&spec, &run.jobid, generation, &row));
+            if result.is_ok() {
+                break;
+            }
+        }
+        if let Err(why) = result {
+            tree::console(&run.base, &format!("{}: Error sending callback: {why}", run.jobid));
+        }
+    }
+    Ok(())
 }
 
 /// Does a gateway's work for one job.

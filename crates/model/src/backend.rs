@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{BackendConfig, Error, JobId, JobNdx, JobSpec, State};
+use crate::{BackendConfig, Error, Generation, JobId, JobNdx, JobSpec, State};
 
 /// What a batch system calls a run: a process id, a queue number, a scheduler's job id. Opaque to us.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,6 +53,9 @@ pub struct RunRequest<'a> {
     pub array: Option<(i64, JobNdx)>,
     /// At most so many tasks of the array run at the same time.
     pub array_limit: Option<i64>,
+    /// No gateway looks after the run: a runner on a machine without the index sends the run's callbacks itself, as psik
+    /// does, in the manner of this generation.
+    pub report: Option<Generation>,
 }
 
 /// A run that was handed to a batch system.

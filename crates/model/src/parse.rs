@@ -15,6 +15,26 @@ pub enum Generation {
     V3,
 }
 
+impl Generation {
+    /// 1, 2 or 3.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+            Self::V3 => 3,
+        }
+    }
+
+    /// The generation with this number; what is not 1 or 2 is taken for the newest.
+    pub fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::V1,
+            2 => Self::V2,
+            _ => Self::V3,
+        }
+    }
+}
+
 /// One step of the way to the wrong value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loc {

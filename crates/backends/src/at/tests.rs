@@ -35,6 +35,7 @@ impl Site {
             environment: Some(&[("PATH".into(), "/usr/bin:/bin".into()), ("MINE".into(), "1".into())]),
             array: None,
             array_limit: None,
+            report: None,
         })
     }
 }

@@ -112,6 +112,7 @@ impl Job {
             environment,
             array: self.array,
             array_limit: self.array_limit,
+            report: None,
         })
     }
 

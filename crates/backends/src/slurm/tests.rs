@@ -48,6 +48,7 @@ impl Site {
             environment: None,
             array: None,
             array_limit: None,
+            report: None,
         };
         self.slurm.submit(&request)
     }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use jobgate_model::{Error, JobSpec};
+use jobgate_model::{Error, Generation, JobId, JobSpec, Transition};
 use tokio::sync::{Notify, Semaphore};
 
 pub use send::sign;
@@ -180,6 +180,32 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(Error::internal("a background step failed", error)))
+}
+
+/// Sends callbacks without an index: for a runner on a machine where there is none.
+#[derive(Debug)]
+pub struct Messenger {
+    clients: send::Clients,
+}
+
+impl Messenger {
+    /// One that keeps to the policy's timeout and targets; its other rules need an index.
+    pub fn new(policy: &CallbackPolicy) -> Self {
+        Self { clients: send::Clients::new(policy.timeout, policy.targets) }
+    }
+
+    /// One attempt to tell a transition, as a job of this generation tells it. The error says what went wrong.
+    pub async fn tell(
+        &self,
+        spec: &JobSpec,
+        jobid: &JobId,
+        generation: Generation,
+        row: &Transition,
+    ) -> Result<(), String> {
+        let Some(url) = &spec.callback else { return Ok(()) };
+        let body = deliveries::body(jobid, row, generation);
+        self.clients.post(url, &spec.cb_headers, spec.cb_secret.as_deref(), &body).await.map(drop)
+    }
 }
 
 impl Engine {

@@ -90,7 +90,8 @@ impl Engine {
             for Found { record, tail } in found {
                 if jobs::by_id(connection, &record.prefix, record.jobid.as_str()).map_err(writing)?.is_none() {
                     let key = jobs::insert(connection, &record).map_err(writing)?;
-                    history::absorb(connection, &Arrival { key, from: 0, tail, look: Look::Import, now })?;
+                    let look = Look::Import;
+                    history::absorb(connection, &Arrival { key, from: 0, tail, look, reported: Vec::new(), now })?;
                 }
             }
             Ok(())

@@ -135,7 +135,7 @@ impl Engine {
             let end = first.to_row().len() as u64;
             let tail = Tail { rows: vec![Row { offset: 0, transition: first }], end };
             let look = Look::Tail(Some((0, Evidence::Gateway)));
-            history::absorb(connection, &Arrival { key, from: 0, tail, look, now })?;
+            history::absorb(connection, &Arrival { key, from: 0, tail, look, reported: Vec::new(), now })?;
             if let Some(intent) = &intent {
                 runs::intend(connection, key, intent, &marker).map_err(writing)?;
             }

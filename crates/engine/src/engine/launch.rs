@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use jobgate_model::{
     BackendConfig, Error, ErrorKind, Evidence, JobNdx, JobSpec, NativeId, Principal, RunRequest, State, Submission,
@@ -140,6 +141,7 @@ impl Engine {
             environment: environment.as_deref(),
             array: run.task.zip(run.first),
             array_limit: run.at_most,
+            report: (!self.attended.load(Ordering::Acquire)).then_some(ready.record.generation),
         };
         // psik takes the time of the `queued` row before it asks the batch system.
         let time = self.now();

@@ -32,6 +32,8 @@ pub struct Engine {
     pub(crate) courier: Courier,
     pub(crate) bell: Bell,
     pub(crate) closed: AtomicBool,
+    /// This process is a gateway: it looks after runs until their end.
+    attended: AtomicBool,
     /// The last stamp that was given out, in milliseconds.
     stamp: AtomicU64,
     /// Runs that a thread of this process is handing over right now.
@@ -55,6 +57,7 @@ impl Engine {
             courier,
             bell: Bell::default(),
             closed: AtomicBool::new(false),
+            attended: AtomicBool::new(false),
             stamp: AtomicU64::new(0),
             in_hand: Mutex::default(),
         };

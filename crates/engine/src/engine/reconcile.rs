@@ -48,6 +48,7 @@ impl Engine {
     /// Starts the gateway's background work: finishing what was intended, watching live jobs, adopting foreign ones,
     /// sending callbacks. Must be called from a tokio runtime; ends when the engine is dropped or [`Engine::close`]d.
     pub fn attend(self: &Arc<Self>) -> Result<(), Error> {
+        self.attended.store(true, Ordering::Release);
         let (sender, receiver) = channel();
         if let Some(socket) = gateway::listen(&self.setup.state_dir) {
             let (engine, sender) = (Arc::downgrade(self), sender.clone());

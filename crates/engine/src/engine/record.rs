@@ -74,7 +74,8 @@ impl Engine {
 
     /// Takes rows into the index and does what follows from them.
     pub(super) fn take_in(&self, record: &JobRecord, tail: Tail, look: Look) -> Result<Option<Absorbed>, Error> {
-        let arrival = Arrival { key: record.job.key, from: record.offset, tail, look, now: self.now() };
+        let reported = tree::reported(&record.job.base, &tail);
+        let arrival = Arrival { key: record.job.key, from: record.offset, tail, look, reported, now: self.now() };
         let absorbed = self.store.write(move |connection| history::absorb(connection, &arrival))?;
         if let Some(absorbed) = &absorbed {
             self.follow_up(absorbed);
@@ -90,8 +91,9 @@ impl Engine {
             match tree::size(base) {
                 Ok(size) if size > record.offset => {
                     let Ok(tail) = tree::tail(base, record.offset) else { continue };
-                    let look = Look::Tail(None);
-                    arrivals.push(Arrival { key: record.job.key, from: record.offset, tail, look, now: self.now() });
+                    let reported = tree::reported(base, &tail);
+                    let (look, now) = (Look::Tail(None), self.now());
+                    arrivals.push(Arrival { key: record.job.key, from: record.offset, tail, look, reported, now });
                 }
                 Ok(size) if size == record.offset && size > 0 => {}
                 _ => drop(self.look(record)),

@@ -32,6 +32,14 @@ impl Engine {
         Err(policy::missing())
     }
 
+    /// Whether the index has this job; looks at nothing else.
+    pub fn knows(&self, base: &Path) -> Result<bool, Error> {
+        let (Some(prefix), Some(jobid)) = (base.parent(), base.file_name().and_then(|name| name.to_str())) else {
+            return Ok(false);
+        };
+        Ok(self.store.read(|connection| jobs::by_id(connection, prefix, jobid))?.is_some())
+    }
+
     /// The job as it is now.
     pub fn job(&self, who: &Principal, key: JobKey) -> Result<Job, Error> {
         let record = self.admitted(who, key)?;

@@ -99,7 +99,7 @@ impl Queue {
 }
 
 /// The body of a callback, byte for byte as psik sends it. psik 1 and 2 give the info as an integer.
-fn body(jobid: &JobId, row: &Transition, generation: Generation) -> String {
+pub(crate) fn body(jobid: &JobId, row: &Transition, generation: Generation) -> String {
     let info = match generation {
         Generation::V3 => serde_json::Value::from(row.info.as_str()),
         Generation::V1 | Generation::V2 => row.info_number().into(),

@@ -25,6 +25,8 @@ pub(crate) struct Arrival {
     pub(crate) from: u64,
     pub(crate) tail: Tail,
     pub(crate) look: Look,
+    /// Runs whose runner sends their callbacks itself.
+    pub(crate) reported: Vec<JobNdx>,
     pub(crate) now: f64,
 }
 
@@ -66,7 +68,12 @@ fn take_in(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<Optio
             let seq = enter(connection, &record, row, own.unwrap_or(Evidence::Tree), arrival.now)?;
             let ours = apply(connection, &mut record, &row.transition, arrival.now)?;
             events.push(seq);
-            if arrival.look != Look::Import && row.transition.state != State::New && (own.is_some() || ours) {
+            let reported = own.is_none() && arrival.reported.contains(&row.transition.jobndx);
+            if arrival.look != Look::Import
+                && row.transition.state != State::New
+                && (own.is_some() || ours)
+                && !reported
+            {
                 told.push(connection, &record, seq, &row.transition, arrival.now)?;
             }
         }

@@ -56,7 +56,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
             info: row.get(9)?,
             live: row.get::<_, i64>(10)? > 0,
         },
-        generation: generation(row.get(11)?),
+        generation: Generation::from_number(row.get(11)?),
         offset: row.get::<_, i64>(12)? as u64,
         cancel: row.get::<_, i64>(13)? != 0,
     })
@@ -64,14 +64,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
 
 pub(super) fn state(code: i64) -> State {
     State::from_code(code).unwrap_or(State::New)
-}
-
-fn generation(code: i64) -> Generation {
-    match code {
-        1 => Generation::V1,
-        2 => Generation::V2,
-        _ => Generation::V3,
-    }
 }
 
 /// The number of a prefix, which is entered if it is new.
@@ -98,11 +90,6 @@ pub(crate) fn insert(connection: &Connection, new: &NewRecord) -> rusqlite::Resu
     if let Some(key) = adopted {
         forget(connection, JobKey(key))?;
     }
-    let generation = match new.generation {
-        Generation::V1 => 1,
-        Generation::V2 => 2,
-        Generation::V3 => 3,
-    };
     let key = connection
         .prepare_cached(
             "INSERT INTO job (prefix, jobid, number, name, owner, backend, generation, created, updated, jobndx, state, info,
@@ -116,7 +103,7 @@ pub(crate) fn insert(connection: &Connection, new: &NewRecord) -> rusqlite::Resu
             new.name,
             new.owner,
             new.backend,
-            generation,
+            new.generation.number(),
             new.created
         ])?;
     let config = serde_json::to_string(&new.config).unwrap_or_default();

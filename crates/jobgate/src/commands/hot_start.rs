@@ -35,6 +35,7 @@ pub(crate) fn run(args: &HotStart) -> anyhow::Result<Exit> {
         jobndx: args.jobndx,
         backend: spec.backend.clone(),
         callback: spec.callback.is_some(),
+        report: None,
     });
     drop(session);
     let execution =

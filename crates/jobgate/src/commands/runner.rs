@@ -11,7 +11,7 @@ use jobgate_backends::execute::{Execution, catch_signals, execute, queued_native
 use jobgate_backends::local::{Local, runner};
 use jobgate_backends::note;
 use jobgate_engine::tree;
-use jobgate_model::{JobId, JobNdx, State};
+use jobgate_model::{Generation, JobId, JobNdx, State};
 
 use crate::config;
 use crate::exit::Exit;
@@ -46,7 +46,8 @@ fn with_ticket(ticket: runner::Ticket) -> Exit {
             note(&told, jobndx, &format!("the queue was not told of the end: {}", error.chain()));
         }
     };
-    perform(Order { state_dir, base, jobid, jobndx, native: Some(native), environment, memory }, finish)
+    let native = Some(native);
+    perform(Order { state_dir, base, jobid, jobndx, native, environment, memory, report: None }, finish)
 }
 
 /// What the script of another batch system says.
@@ -57,6 +58,7 @@ struct Arguments {
     native: Option<String>,
     environment: Vec<(String, String)>,
     state_dir: Option<PathBuf>,
+    report: Option<Generation>,
 }
 
 fn arguments(words: Vec<OsString>) -> anyhow::Result<Arguments> {
@@ -71,6 +73,9 @@ fn arguments(words: Vec<OsString>) -> anyhow::Result<Arguments> {
             Some("--native") => parsed.native = Some(text()?),
             Some("--mpirun") => parsed.environment.push(("mpirun".into(), text()?)),
             Some("--nodes") => parsed.environment.push(("nodes".into(), text()?)),
+            Some("--report") => {
+                parsed.report = Some(Generation::from_number(text()?.parse().context("--report must be a number")?));
+            }
             Some("--state-dir") => parsed.state_dir = Some(PathBuf::from(&value)),
             _ => bail!("unknown option {}", option.display()),
         }
@@ -83,12 +88,12 @@ fn arguments(words: Vec<OsString>) -> anyhow::Result<Arguments> {
 
 fn with_arguments(arguments: Arguments) -> anyhow::Result<Exit> {
     catch_signals();
-    let Arguments { base, jobndx, native, environment, state_dir } = arguments;
+    let Arguments { base, jobndx, native, environment, state_dir, report } = arguments;
     let name = base.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let jobid = JobId::parse(name).with_context(|| format!("{} is not a job's directory", base.display()))?;
     let state_dir = state_dir.map_or_else(config::default_state_dir, Ok)?;
     let native = native.or_else(|| queued_native(&base, jobndx, PATIENCE));
-    Ok(perform(Order { state_dir, base, jobid, jobndx, native, environment, memory: None }, || ()))
+    Ok(perform(Order { state_dir, base, jobid, jobndx, native, environment, memory: None, report }, || ()))
 }
 
 /// Which run to execute, and how.
@@ -100,12 +105,15 @@ struct Order {
     native: Option<String>,
     environment: Vec<(String, String)>,
     memory: Option<u64>,
+    /// Nobody else sends the callbacks if the index is not on this machine.
+    report: Option<Generation>,
 }
 
 /// Executes the run. `finish` is called at the end when no gateway takes care of what comes next.
 fn perform(order: Order, finish: impl FnOnce()) -> Exit {
-    let Order { state_dir, base, jobid, jobndx, native, environment, memory } = order;
+    let Order { state_dir, base, jobid, jobndx, native, environment, memory, report } = order;
     let spec = tree::read_spec(&base).ok().flatten().map(|stored| stored.spec);
+    let report = report.filter(|_| spec.as_ref().is_some_and(|spec| spec.callback.is_some()));
     let mut reporter = Reporter::new(Run {
         state_dir,
         base: base.clone(),
@@ -113,6 +121,7 @@ fn perform(order: Order, finish: impl FnOnce()) -> Exit {
         jobndx,
         backend: spec.as_ref().map_or_else(|| "default".into(), |spec| spec.backend.clone()),
         callback: spec.as_ref().is_some_and(|spec| spec.callback.is_some()),
+        report,
     });
     let code = if let Some(spec) = &spec {
         let native = native.as_deref();
@@ -146,6 +155,7 @@ mod tests {
             native: Some("4711".into()),
             environment: vec![("nodes".into(), "3".into()), ("mpirun".into(), "srun".into())],
             state_dir: None,
+            report: None,
         };
         assert_eq!(slurm.unwrap(), expected);
         for bad in

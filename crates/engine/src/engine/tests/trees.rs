@@ -112,3 +112,22 @@ fn two_engines_on_one_index_record_each_row_once() {
     assert_eq!(rows, 1 + 2 * 29);
     assert_eq!(bench.engine.history(&me(), job.key).unwrap().len(), rows);
 }
+
+#[test]
+fn what_a_runner_reports_itself_is_not_sent_again() {
+    let bench = Bench::new();
+    let mut spec = JobSpec::new("x");
+    spec.callback = Some("http://127.0.0.1:9/".into());
+    let job = bench.run(spec);
+    let told = || -> Vec<State> {
+        bench.engine.deliveries(&me(), Some(job.key), 9).unwrap().iter().rev().map(|delivery| delivery.state).collect()
+    };
+    assert_eq!(told(), [Queued]);
+    tree::announce_reports(&job.base, 1).unwrap();
+    reach(&job, 1, Active, "");
+    bench.engine.job(&me(), job.key).unwrap();
+    assert_eq!(told(), [Queued]);
+    // The runner died: its end is ours to tell.
+    bench.engine.poll(&me(), job.key).unwrap();
+    assert_eq!(told(), [Queued, Failed]);
+}
