@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jobgate_engine::Engine;
@@ -23,8 +24,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const POLICY: [(HeaderName, &str); 5] = [
     (
         CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
@@ -32,9 +33,16 @@ const POLICY: [(HeaderName, &str); 5] = [
     (CACHE_CONTROL, "no-cache"),
 ];
 
-/// `GET /`
-pub(crate) async fn front() -> Response {
-    page(HTML, include_str!("pages/front.html"))
+/// `GET /`, with an example for the address under which it was asked for.
+pub(crate) async fn front(headers: HeaderMap) -> Response {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_plain(host));
+    let text = include_str!("pages/front.html").replace("HOST", host.unwrap_or("127.0.0.1:8000"));
+    page(HTML, text)
+}
+
+/// Whether a host and port can stand in HTML and in a shell's line as they are.
+fn is_plain(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:-[]".contains(&byte))
 }
 
 /// The interactive page of an API version. It reads `openapi.json` beside it.
@@ -50,7 +58,7 @@ pub(crate) async fn style() -> Response {
     page("text/css; charset=utf-8", include_str!("pages/style.css"))
 }
 
-fn page(content_type: &'static str, text: &'static str) -> Response {
+fn page(content_type: &'static str, text: impl IntoResponse) -> Response {
     (POLICY, [(CONTENT_TYPE, content_type)], text).into_response()
 }
 
@@ -81,4 +89,20 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, F
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fault> {
     let counts = app.ask(Engine::counts).await?;
     Ok((StatusCode::OK, [(CONTENT_TYPE, OPEN_METRICS)], app.metrics.render(&counts)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_can_be_shown() {
+        for plain in ["localhost", "127.0.0.1:8000", "[::1]:80", "gate-1.example.org"] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in ["", "a b", "x'y", "<b>", "a&b", "$(id)", "a/b"] {
+            assert!(!is_plain(other), "{other}");
+        }
+        assert_eq!(include_str!("pages/front.html").matches("HOST").count(), 1);
+    }
 }

@@ -145,6 +145,7 @@ async function main() {
   for (const tag of api.tags) {
     place.append(element("h2", {}, tag.name), element("p", {}, tag.description));
     for (const [path, methods] of Object.entries(api.paths)) {
+      if (path.endsWith("/") && api.paths[path.slice(0, -1)]) continue; // the same, under its other name
       for (const method of METHODS.filter((name) => methods[name] && methods[name].tags.includes(tag.name))) {
         place.append(operation(api, base, path, method, methods[method]));
       }
