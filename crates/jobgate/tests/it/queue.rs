@@ -266,6 +266,8 @@ fn command_line_and_gateway_share_one_queue() {
 #[test]
 fn a_begin_time_is_waited_for() {
     let home = Home::new();
+    // somebody has to be there when the time comes
+    let _gateway = Gateway::start(&home);
     let later = home.submit(&json!({"script": "true", "attributes": {"begin": "now+1hour"}}));
     let soon = home.submit(&json!({"script": "true", "attributes": {"begin": "now+1"}}));
     let row = home.wait_row(&soon, 1, &["active"]);
