@@ -28,6 +28,17 @@ pub(crate) fn boot_id() -> &'static str {
     })
 }
 
+/// A random number from the system. Not from the cryptographic library, whose generator takes tens of milliseconds to
+/// start: what this is for (markers, jitter) has to be unlikely to repeat, not secret.
+pub(crate) fn random() -> u32 {
+    let mut bytes = [0; 4];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
+        Ok(4) => u32::from_ne_bytes(bytes),
+        // Only early in a machine's boot.
+        _ => std::process::id(),
+    }
+}
+
 /// When a process started, in clock ticks since boot; `None` when there is no such process (or only its remains).
 fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

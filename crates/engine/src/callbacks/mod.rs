@@ -69,9 +69,7 @@ impl Courier {
         }
         let schedule = &self.policy.schedule;
         let wait = schedule.get(due.attempts as usize).or(schedule.last()).copied().unwrap_or(Duration::from_secs(60));
-        let mut byte = [0];
-        // Without randomness the wait is just not stretched.
-        let jitter = aws_lc_rs::rand::fill(&mut byte).map_or(1.0, |()| 1.0 + 0.2 * f64::from(byte[0]) / 255.0);
+        let jitter = 1.0 + 0.2 * f64::from(crate::process::random() >> 24) / 255.0;
         Outcome::Again(why, now + wait.as_secs_f64() * jitter)
     }
 }

@@ -128,7 +128,7 @@ impl Engine {
         promise: Option<Idempotency>,
     ) -> Result<JobKey, Error> {
         let now = self.now();
-        let marker = format!("jobgate-{}-{}", record.jobid, random_hex());
+        let marker = format!("jobgate-{}-{:08x}", record.jobid, process::random());
         self.store.write(move |connection| {
             let writing = |error| broken("write the index", error);
             let key = jobs::insert(connection, &record).map_err(writing)?;
@@ -186,14 +186,4 @@ pub(super) fn intent(
     };
     let environment = environment.filter(|_| spec.inherit_environment).map(super::launch::encode_environment);
     Ok(Intent { tasks, at_most, environment, claim: process::identity().to_owned() })
-}
-
-/// Eight random hexadecimal digits.
-pub(super) fn random_hex() -> String {
-    let mut bytes = [0; 4];
-    // Uniqueness comes from the jobid and jobndx as well; without randomness the clock must do.
-    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
-        bytes = std::process::id().to_le_bytes();
-    }
-    format!("{:08x}", u32::from_ne_bytes(bytes))
 }

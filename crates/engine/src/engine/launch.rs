@@ -49,7 +49,7 @@ impl Engine {
         let record = self.look(record)?;
         let ready = self.ready_job(record)?;
         let intent = create::intent(ready.place, &ready.spec, &ready.config, environment)?;
-        let marker = format!("jobgate-{}-{}", ready.record.job.jobid, create::random_hex());
+        let marker = format!("jobgate-{}-{:08x}", ready.record.job.jobid, process::random());
         self.store.update(move |connection| runs::intend(connection, key, &intent, &marker))
     }
 

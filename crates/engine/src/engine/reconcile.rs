@@ -45,6 +45,23 @@ impl Engine {
         self.by_key(key).map(|record| record.job)
     }
 
+    /// Why the job's waiting runs wait, in their batch system's words (`Resources`, `Dependency`, `JobHeldUser`, ...). The
+    /// batch system is asked now.
+    pub fn waits_for(&self, who: &Principal, key: JobKey) -> Result<Vec<(JobNdx, String)>, Error> {
+        let record = self.look(self.admitted(who, key)?)?;
+        let ready = self.ready_job(record)?;
+        let open = self.store.read(|connection| runs::of_job(connection, key))?;
+        let references: Vec<_> = open.iter().filter(|run| !run.marker.is_empty()).map(OpenRun::to_ref).collect();
+        let seen = if references.is_empty() { Vec::new() } else { ready.place.backend.observe(&references)? };
+        let reason = |sighting: Sighting| match sighting.phase {
+            Seen::Waiting(reason) => {
+                open.iter().find(|run| run.marker == sighting.marker).map(|run| (run.jobndx, reason))
+            }
+            Seen::Running | Seen::Ended(..) | Seen::Absent => None,
+        };
+        Ok(seen.into_iter().filter_map(reason).collect())
+    }
+
     /// Starts the gateway's background work: finishing what was intended, watching live jobs, adopting foreign ones,
     /// sending callbacks. Must be called from a tokio runtime; ends when the engine is dropped or [`Engine::close`]d.
     pub fn attend(self: &Arc<Self>) -> Result<(), Error> {
