@@ -12,6 +12,7 @@ use jobgate_model::{Error, ErrorKind, Evidence, JobNdx, State, Transition};
 use super::{Engine, policy};
 use crate::store::history::{self, Absorbed, Arrival, Look};
 use crate::store::jobs::{self, JobRecord};
+use crate::store::runs;
 use crate::tree::{self, Journal, Row, Tail};
 use crate::types::JobKey;
 
@@ -130,8 +131,8 @@ impl Engine {
         if tail.rows.iter().any(ended) {
             return Ok(true);
         }
-        let history = self.store.read(|connection| history::rows(connection, key))?;
-        Ok(history.iter().any(|row| row.transition.jobndx == jobndx && row.transition.state.is_final()))
+        let recorded = self.store.read(|connection| runs::state(connection, key, jobndx))?;
+        Ok(recorded.is_some_and(State::is_final))
     }
 
     /// The history is shorter than what was taken in. Rows that the index has and the file lost (a torn write, power gone)

@@ -11,25 +11,47 @@ pub(crate) mod runs;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use jobgate_model::{Error, ErrorKind};
 use rusqlite::Connection;
 
-/// How many idle read connections are kept.
-const READERS: usize = 4;
+/// How many connections read at the same time. Reads are short; more would only push each other out of the cache.
+const READERS: usize = 8;
 
 type Finish = Box<dyn FnOnce(Result<(), String>) + Send>;
 /// A write that waits: given the connection it runs and says how to answer; given a reason it answers at once.
 type Operation = Box<dyn FnOnce(Result<&Connection, &str>) -> Finish + Send>;
 
+/// A write that waits, and how to tell its thread to lead the next group.
+struct Waiting {
+    operation: Operation,
+    lead: Box<dyn Fn() + Send>,
+}
+
+/// What a waiting thread is told.
+enum Word<T> {
+    /// Nobody has the connection: take it, and whoever waits by then along.
+    Lead,
+    /// Its write is done, or failed.
+    Answer(Result<T, Error>),
+}
+
+/// Connections for reading.
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    lent: usize,
+}
+
 /// The open index.
 pub(crate) struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
-    waiting: Mutex<Vec<Operation>>,
-    readers: Mutex<Vec<Connection>>,
+    waiting: Mutex<Vec<Waiting>>,
+    readers: Mutex<Pool>,
+    returned: Condvar,
     revision: Mutex<Connection>,
     seen: AtomicI64,
     last: AtomicI64,
@@ -51,6 +73,7 @@ impl Store {
             writer: Mutex::new(writer),
             waiting: Mutex::default(),
             readers: Mutex::default(),
+            returned: Condvar::new(),
             revision: Mutex::new(revision),
             seen: AtomicI64::new(-1),
             last: AtomicI64::new(0),
@@ -62,16 +85,36 @@ impl Store {
         &self,
         operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (sender, receiver) = sync_channel(1);
-        lock(&self.waiting).push(package(operation, sender));
-        // Whoever gets the connection first takes along all who wait by then; they find their answer ready.
-        let connection = lock(&self.writer);
+        let (sender, receiver) = channel();
+        let lead = sender.clone();
+        // A thread that has its answer need not lead.
+        let lead = Box::new(move || drop(lead.send(Word::Lead)));
+        lock(&self.waiting).push(Waiting { operation: package(operation, sender), lead });
+        // Whoever has the connection when this waits will see it, and have it led.
+        match self.writer.try_lock() {
+            Ok(connection) => self.lead(connection),
+            Err(TryLockError::Poisoned(poisoned)) => self.lead(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        loop {
+            match receiver.recv() {
+                Ok(Word::Answer(answer)) => return answer,
+                Ok(Word::Lead) => self.lead(lock(&self.writer)),
+                Err(_) => return Err(Error::new(ErrorKind::Unavailable, "cannot write the index")),
+            }
+        }
+    }
+
+    /// Does all writes that wait, in one transaction, and finds a leader for those that came meanwhile.
+    fn lead(&self, connection: MutexGuard<'_, Connection>) {
         let group = std::mem::take(&mut *lock(&self.waiting));
         if !group.is_empty() {
-            commit(&connection, group);
+            commit(&connection, group.into_iter().map(|one| one.operation));
         }
         drop(connection);
-        answer(&receiver)
+        if let Some(next) = lock(&self.waiting).first() {
+            (next.lead)();
+        }
     }
 
     /// [`Self::write`] for a write that fails with SQLite's errors only.
@@ -84,17 +127,33 @@ impl Store {
 
     /// Runs a read on a connection of the pool; it sees one consistent state.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        let idle = lock(&self.readers).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open::reader(&self.path)?,
-        };
+        let connection = self.borrow()?;
         let result = query(&connection).map_err(|error| broken("read the index", error));
-        let mut idle = lock(&self.readers);
-        if result.is_ok() && idle.len() < READERS {
-            idle.push(connection);
+        let mut pool = lock(&self.readers);
+        pool.lent -= 1;
+        if result.is_ok() {
+            pool.idle.push(connection);
         }
+        drop(pool);
+        self.returned.notify_one();
         result
+    }
+
+    /// A connection for reading; waits for one if all are lent.
+    fn borrow(&self) -> Result<Connection, Error> {
+        let mut pool = lock(&self.readers);
+        while pool.idle.is_empty() && pool.lent >= READERS {
+            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+        }
+        pool.lent += 1;
+        if let Some(connection) = pool.idle.pop() {
+            return Ok(connection);
+        }
+        drop(pool);
+        open::reader(&self.path).inspect_err(|_| {
+            lock(&self.readers).lent -= 1;
+            self.returned.notify_one();
+        })
     }
 
     /// A number that changes whenever listings may have, by whichever process; cheap when nothing did.
@@ -143,7 +202,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn package<T: Send + 'static>(
     operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
-    sender: SyncSender<Result<T, Error>>,
+    sender: Sender<Word<T>>,
 ) -> Operation {
     let unwritten =
         |reason: &str| Error::new(ErrorKind::Unavailable, "cannot write the index").because(reason.to_owned());
@@ -155,11 +214,11 @@ fn package<T: Send + 'static>(
                     Ok(()) => result,
                     Err(reason) => result.and_then(|_| Err(unwritten(&reason))),
                 };
-                drop(sender.send(result));
+                drop(sender.send(Word::Answer(result)));
             })
         }
         Err(reason) => {
-            drop(sender.send(Err(unwritten(reason))));
+            drop(sender.send(Word::Answer(Err(unwritten(reason)))));
             Box::new(|_| ())
         }
     })
@@ -182,9 +241,8 @@ fn in_savepoint<T>(
     }
 }
 
-fn commit(connection: &Connection, group: Vec<Operation>) {
-    let mut group = group.into_iter();
-    let mut finish = Vec::with_capacity(group.len());
+fn commit(connection: &Connection, mut group: impl Iterator<Item = Operation>) {
+    let mut finish = Vec::new();
     let mut result = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
     while result.is_ok() {
         let Some(operation) = group.next() else { break };
@@ -206,8 +264,4 @@ fn commit(connection: &Connection, group: Vec<Operation>) {
     for operation in group {
         drop(operation(Err(result.as_ref().err().map_or("", String::as_str))));
     }
-}
-
-fn answer<T>(receiver: &Receiver<Result<T, Error>>) -> Result<T, Error> {
-    receiver.recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, "cannot write the index")))
 }

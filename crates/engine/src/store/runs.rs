@@ -187,6 +187,15 @@ pub(crate) fn of_job(connection: &Connection, key: JobKey) -> rusqlite::Result<V
     connection.prepare_cached(&sql)?.query_map([key.0], open_run)?.collect()
 }
 
+/// The state of a run, if anything is known of it.
+pub(crate) fn state(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<State>> {
+    let state: Option<Option<i64>> = connection
+        .prepare_cached("SELECT state FROM run WHERE job = ?1 AND jobndx = ?2")?
+        .query_row(params![key.0, jobndx], |row| row.get(0))
+        .optional()?;
+    Ok(state.flatten().map(jobs::state))
+}
+
 /// One run, if it is not over.
 pub(crate) fn one(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<OpenRun>> {
     let sql = format!(
