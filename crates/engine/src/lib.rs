@@ -16,4 +16,5 @@ mod types;
 pub use callbacks::{Messenger, sign};
 pub use engine::Engine;
 pub use gateway::socket_path;
+pub use store::network_file_system;
 pub use types::*;

@@ -111,6 +111,11 @@ impl Local {
         .map(drop)
     }
 
+    /// Whether nothing new starts, because of [`Local::drain`].
+    pub fn is_drained(&self) -> Result<bool, Error> {
+        Ok(queue::setting(&self.gate.connection(), DRAINED).map_err(QueueError::from)?.is_some())
+    }
+
     fn pass<R: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Pass<'_>) -> rusqlite::Result<R> + Send + 'static,
@@ -150,7 +155,10 @@ impl Local {
     /// What is known of runs, and whether the runner of one of them has died.
     fn look_at(&self, runs: &[RunRef]) -> Result<(Vec<Sighting>, bool), Error> {
         let connection = self.gate.connection();
-        let first = queue::ready(&connection, 1).map_err(QueueError::from)?.first().map(|(_, run)| run.id);
+        let line = Line {
+            first: queue::ready(&connection, 1).map_err(QueueError::from)?.first().map(|(_, run)| run.id),
+            drained: queue::setting(&connection, DRAINED).map_err(QueueError::from)?.is_some(),
+        };
         let mut dead = false;
         let mut sightings = Vec::with_capacity(runs.len());
         for reference in runs.iter().filter(|run| !run.marker.is_empty()) {
@@ -158,23 +166,31 @@ impl Local {
             dead |= run
                 .as_ref()
                 .is_some_and(|run| run.phase == Phase::Running && !run.runner.as_ref().is_some_and(Identity::is_alive));
-            let phase = run.map_or(Seen::Absent, |run| phase(run, first));
+            let phase = run.map_or(Seen::Absent, |run| phase(run, &line));
             sightings.push(Sighting { marker: reference.marker.clone(), phase });
         }
         Ok((sightings, dead))
     }
 }
 
-fn phase(run: Run, first: Option<i64>) -> Seen {
+/// What holds up runs that nothing else does.
+struct Line {
+    /// The run that is the next to start.
+    first: Option<i64>,
+    /// Nothing new starts.
+    drained: bool,
+}
+
+fn phase(run: Run, line: &Line) -> Seen {
     match run.phase {
-        Phase::Waiting => Seen::Waiting(reason(&run, first).to_owned()),
+        Phase::Waiting => Seen::Waiting(reason(&run, line).to_owned()),
         Phase::Running => Seen::Running,
         Phase::Ended => run.end.map_or(Seen::Absent, |(state, info)| Seen::Ended(state, info)),
     }
 }
 
 /// Why a run waits, in Slurm's words.
-fn reason(run: &Run, first: Option<i64>) -> &'static str {
+fn reason(run: &Run, line: &Line) -> &'static str {
     let is = |bit: i64| run.blocked & bit != 0;
     match () {
         () if is(blocked::HELD) => "JobHeldUser",
@@ -182,7 +198,8 @@ fn reason(run: &Run, first: Option<i64>) -> &'static str {
         () if is(blocked::DEPENDENCY) => "Dependency",
         () if is(blocked::BEGIN) => "BeginTime",
         () if is(blocked::ARRAY) => "JobArrayTaskLimit",
-        () if first == Some(run.id) => "Resources",
+        () if line.drained => "ReqNodeNotAvail",
+        () if line.first == Some(run.id) => "Resources",
         () => "Priority",
     }
 }

@@ -371,8 +371,10 @@ fn a_drained_machine_starts_nothing() {
     local.drain().unwrap();
     let job = site.job("true", &[]);
     job.launch(&site.open(1));
-    assert_eq!(job.phase(&local), waiting("Resources"));
+    assert_eq!(job.phase(&local), waiting("ReqNodeNotAvail"));
+    assert!(site.open(1).is_drained().unwrap());
     local.resume().unwrap();
+    assert!(!local.is_drained().unwrap());
     job.ends(&local, State::Completed);
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod jobs;
 mod open;
 pub(crate) mod runs;
 
+pub use open::network_file_system;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, channel};

@@ -26,7 +26,7 @@ const NETWORK: [(u64, &str); 9] = [
 ];
 
 /// The name of the network file system that a directory is on, if it is on one.
-pub(crate) fn network_file_system(path: &Path) -> Option<&'static str> {
+pub fn network_file_system(path: &Path) -> Option<&'static str> {
     let magic = rustix::fs::statfs(path).ok()?.f_type as u64 & 0xFFFF_FFFF;
     NETWORK.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
 }
