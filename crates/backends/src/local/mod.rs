@@ -85,6 +85,7 @@ impl Local {
         if !idle {
             local.pass(|pass| {
                 pass.changed = true;
+                pass.confirm_recorded(pass.now)?;
                 pass.look()
             })?;
         }

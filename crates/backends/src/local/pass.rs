@@ -191,8 +191,9 @@ impl<'a> Pass<'a> {
         Ok(if removed { Stopped::Removed } else { Stopped::Absent })
     }
 
-    /// A runner says that its run is over.
+    /// A runner says that its run is over. No gateway is there to look after the others.
     pub(super) fn finish(&mut self, id: i64) -> rusqlite::Result<()> {
+        self.confirm_recorded(self.now)?;
         let Some(run) = queue::by_id(self.tx, id)?.filter(|run| run.phase == Phase::Running) else { return Ok(()) };
         match journal::read_run(&run.base, run.jobndx) {
             Ok(rows) => match rows.ended {
@@ -214,8 +215,13 @@ impl<'a> Pass<'a> {
         if queue::unblock_begun(self.tx, self.now)? > 0 {
             self.changed = true;
         }
-        // Whoever recorded the run as queued may have been killed before it could say so here.
-        for (id, base, jobndx) in queue::unconfirmed(self.tx, self.now - CONFIRMED_WITHIN)? {
+        self.confirm_recorded(self.now - CONFIRMED_WITHIN)
+    }
+
+    /// Confirms runs queued before then that their history says are queued: whoever recorded that may have been killed before
+    /// it could say so here.
+    pub(super) fn confirm_recorded(&mut self, before: f64) -> rusqlite::Result<()> {
+        for (id, base, jobndx) in queue::unconfirmed(self.tx, before)? {
             if journal::read_run(&base, jobndx).is_ok_and(|rows| rows.queued.is_some()) {
                 self.unblock(id, blocked::UNCONFIRMED)?;
             }

@@ -124,7 +124,7 @@ pub(super) fn open(state_dir: &Path) -> Result<Connection, QueueError> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
     let mut conn = Connection::open(&path)?;
     conn.busy_timeout(BUSY)?;
-    conn.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&conn)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     // A command line that closes the queue should not wait for a checkpoint; see `trim_log`.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -142,6 +142,22 @@ pub(super) fn open(state_dir: &Path) -> Result<Connection, QueueError> {
     match version(&conn)? {
         VERSION => Ok(conn),
         found => Err(QueueError::Newer { path, found }),
+    }
+}
+
+/// Switches to the write-ahead log. SQLite does not wait for another process that does the same, so we do.
+fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
+    let until = std::time::Instant::now() + BUSY;
+    loop {
+        match conn.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && std::time::Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
     }
 }
 

@@ -12,6 +12,9 @@ use super::broken;
 /// The schema's history; the index's `user_version` counts how many of them it has.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_index.sql")];
 
+/// How long another process may keep the index to itself.
+const BUSY: Duration = Duration::from_secs(20);
+
 /// File systems on which SQLite's shared memory does not work between machines: `statfs` magic and name.
 const NETWORK: [(u64, &str); 9] = [
     (0x6969, "NFS"),
@@ -51,7 +54,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = open(path, flags)?;
     let opening = |error| broken("open the index", error);
-    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(opening)?;
+    write_ahead(&connection).map_err(opening)?;
+    connection.execute_batch("PRAGMA synchronous = FULL").map_err(opening)?;
     let version: usize = connection
         .query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
         .map_err(opening)?
@@ -83,7 +87,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags).map_err(|e| {
         Error::new(ErrorKind::Unavailable, format!("cannot open the index {}", path.display())).because(e)
     })?;
-    connection.busy_timeout(Duration::from_secs(20)).map_err(|e| broken("open the index", e))?;
+    connection.busy_timeout(BUSY).map_err(|e| broken("open the index", e))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch("PRAGMA cache_size = -8000").map_err(|e| broken("open the index", e))?;
     // A command line that ends need not wait for a checkpoint; see `trim_log`.
@@ -91,6 +95,22 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(|e| broken("open the index", e))?;
     Ok(connection)
+}
+
+/// Switches to the write-ahead log. SQLite does not wait for another process that does the same, so we do.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let until = std::time::Instant::now() + BUSY;
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && std::time::Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Puts the log's content into the database if it is long and nobody else is using it right now.
