@@ -90,6 +90,10 @@ impl Engine {
             for Found { record, tail } in found {
                 if jobs::by_id(connection, &record.prefix, record.jobid.as_str()).map_err(writing)?.is_none() {
                     let key = jobs::insert(connection, &record).map_err(writing)?;
+                    if tail.rows.is_empty() {
+                        // A job without any history makes no event.
+                        jobs::count_removal(connection).map_err(writing)?;
+                    }
                     let look = Look::Import;
                     history::absorb(connection, &Arrival { key, from: 0, tail, look, reported: Vec::new(), now })?;
                 }

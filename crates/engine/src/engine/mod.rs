@@ -22,6 +22,7 @@ use jobgate_model::{Error, ErrorKind, JobNdx};
 use crate::callbacks::Courier;
 use crate::gateway::Bell;
 use crate::store::Store;
+use crate::store::board::Board;
 use crate::types::{JobKey, Place, Setup};
 
 /// The product's actions over one index and its places. Cheap to call from many threads at once.
@@ -34,6 +35,8 @@ pub struct Engine {
     pub(crate) closed: AtomicBool,
     /// This process is a gateway: it looks after runs until their end.
     attended: AtomicBool,
+    /// What listings show, while this process is a gateway.
+    board: Mutex<Board>,
     /// The last stamp that was given out, in milliseconds.
     stamp: AtomicU64,
     /// Runs that a thread of this process is handing over right now.
@@ -58,6 +61,7 @@ impl Engine {
             bell: Bell::default(),
             closed: AtomicBool::new(false),
             attended: AtomicBool::new(false),
+            board: Mutex::default(),
             stamp: AtomicU64::new(0),
             in_hand: Mutex::default(),
         };

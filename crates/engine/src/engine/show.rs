@@ -1,6 +1,8 @@
 //! Finding, listing and showing jobs.
 
 use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use jobgate_model::{Error, Evidence, JobId, JobNdx, JobSpec, Principal, State};
 
@@ -62,6 +64,14 @@ impl Engine {
     pub fn list(&self, who: &Principal, query: &ListQuery, row: &mut dyn FnMut(JobRow<'_>)) -> Result<(), Error> {
         let owner = policy::restriction(who)?;
         let prefixes = query.prefix.as_deref().map_or_else(|| self.prefixes(), |one| vec![one]);
+        // Only a gateway lists often enough to keep a board, and only of what it serves.
+        if self.attended.load(Ordering::Acquire) && prefixes == self.prefixes() {
+            let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.store.read(|connection| board.refresh(connection, &prefixes))? {
+                board.list(query, owner, row);
+                return Ok(());
+            }
+        }
         self.store.read(|connection| jobs::list(connection, query, &prefixes, owner, row))
     }
 

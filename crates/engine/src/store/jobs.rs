@@ -125,10 +125,7 @@ pub(crate) fn forget(connection: &Connection, key: JobKey) -> rusqlite::Result<(
     ] {
         connection.prepare_cached(sql)?.execute([key.0])?;
     }
-    connection
-        .prepare_cached("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'removals'")?
-        .execute([])?;
-    Ok(())
+    count_removal(connection)
 }
 
 /// The job with this key.
@@ -149,8 +146,35 @@ pub(crate) fn by_id(connection: &Connection, prefix: &Path, jobid: &str) -> rusq
         .optional()
 }
 
+/// The number of the last event, and how many jobs were removed: together they tell whether a listing may have changed.
+pub(crate) fn counters(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
+                    (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'removals')",
+        )?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// A change of listings that no event tells of.
+pub(crate) fn count_removal(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'removals'")?
+        .execute([])
+        .map(drop)
+}
+
+/// How many jobs these prefixes have, counting no further than `most`.
+pub(crate) fn count_at_most(connection: &Connection, prefixes: &[&Path], most: usize) -> rusqlite::Result<usize> {
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM job WHERE {AMONG} LIMIT ?)");
+    connection
+        .prepare_cached(&sql)?
+        .query_row(params![paths(prefixes), most as i64], |row| row.get::<_, i64>(0))
+        .map(|n| n as usize)
+}
+
 /// Restricts rows of `job` to a list of prefixes, given as a JSON array of paths.
-const AMONG: &str = "prefix IN (SELECT id FROM prefix WHERE path IN (SELECT value FROM json_each(?)))";
+pub(super) const AMONG: &str = "prefix IN (SELECT id FROM prefix WHERE path IN (SELECT value FROM json_each(?)))";
 
 pub(super) fn paths(prefixes: &[&Path]) -> String {
     prefixes.iter().map(|path| path.to_string_lossy().into_owned()).collect::<serde_json::Value>().to_string()

@@ -3,6 +3,7 @@
 //! This module is the only one of the engine that speaks SQL. A write is a closure over the connection; writes that wait
 //! at the same time share one transaction and one sync to disk. Several processes may have the index open.
 
+pub(crate) mod board;
 pub(crate) mod deliveries;
 pub(crate) mod history;
 pub(crate) mod jobs;
@@ -167,13 +168,7 @@ impl Store {
             .and_then(|mut s| s.query_row([], |r| r.get(0)))
             .map_err(failed)?;
         if self.seen.swap(version, Ordering::AcqRel) != version {
-            let (events, removals) = connection
-                .prepare_cached(
-                    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
-                            (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'removals')",
-                )
-                .and_then(|mut s| s.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))))
-                .map_err(failed)?;
+            let (events, removals) = jobs::counters(&connection).map_err(failed)?;
             self.last.store((removals << 40) + events, Ordering::Release);
         }
         Ok(self.last.load(Ordering::Acquire) as u64)

@@ -430,3 +430,45 @@ fn many_starts_at_once_are_distinct_runs() {
     assert_eq!(states, expected);
     assert_eq!(bench.batch.taken(), 8);
 }
+
+#[test]
+fn a_gateways_board_shows_what_the_index_has() {
+    let bench = Bench::new();
+    let gateway = open(bench.path(), &bench.batch, Clock::system());
+    gateway.attended.store(true, Ordering::SeqCst);
+    let list = |engine: &Engine, query: &ListQuery| {
+        let mut rows = Vec::new();
+        engine.list(&me(), query, &mut |row| rows.push(format!("{row:?}"))).unwrap();
+        rows
+    };
+    let queries = [
+        ListQuery::default(),
+        ListQuery { order: Order::Oldest, index: 1, limit: Some(2), ..Default::default() },
+        ListQuery { state: Some(Completed), ..Default::default() },
+        ListQuery { backend: Some("default".into()), limit: Some(1), ..Default::default() },
+        ListQuery { index: 100, ..Default::default() },
+    ];
+    let agree = || {
+        for query in &queries {
+            assert_eq!(list(&gateway, query), list(&bench.engine, query), "{query:?}");
+        }
+    };
+    agree();
+    let jobs: Vec<Job> = (0..4).map(|_| bench.run(JobSpec::new("true"))).collect();
+    agree();
+    reach(&jobs[1], 1, Completed, "");
+    bench.engine.job(&me(), jobs[1].key).unwrap();
+    agree();
+    bench.engine.remove(&me(), jobs[1].key).unwrap();
+    agree();
+    // An older job that appears later, with a history and without.
+    for (id, rows) in [("5.000", 1), ("6.000", 0)] {
+        let mut spec = JobSpec::new("x");
+        spec.directory = Some("/".into());
+        let row = Transition { time: 1.0, jobndx: 0, state: New, info: "{}".into() };
+        tree::create(&bench.prefix().canonicalize().unwrap().join(id), &spec, &vec![row; rows]).unwrap();
+        bench.engine.adopt().unwrap();
+        agree();
+    }
+    assert_eq!(list(&gateway, &queries[0]).len(), 5);
+}
