@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fixture::http::Body;
-use crate::fixture::{Gateway, Home, Listener, wait_for};
+use crate::fixture::{Client, Gateway, Home, Listener, wait_for};
 
 /// Everything must have settled this long after the last kill.
 const SETTLED: Duration = Duration::from_secs(90);
 
-const SETTINGS: &str = "[callbacks]\nschedule = [\"20ms\", \"100ms\"]\n";
+pub(crate) const SETTINGS: &str = "[callbacks]\nschedule = [\"20ms\", \"100ms\"]\n";
 
 /// The script of all jobs here: says that it ran.
-const SCRIPT: &str = "echo $jobndx >> \"$base/work/ran\"";
+pub(crate) const SCRIPT: &str = "echo $jobndx >> \"$base/work/ran\"";
 
 fn rounds(usual: u64) -> u64 {
     let percent = std::env::var("JOBGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
@@ -69,7 +69,7 @@ fn is_final(state: &str) -> bool {
 
 /// Waits until every job has a final row for its first run.
 #[track_caller]
-fn settle(home: &Home, jobs: &[String]) {
+pub(crate) fn settle(home: &Home, jobs: &[String]) {
     let end = Instant::now() + SETTLED;
     for jobid in jobs {
         while !home.rows(jobid).iter().any(|row| row.ndx == 1 && is_final(&row.state)) {
@@ -81,7 +81,7 @@ fn settle(home: &Home, jobs: &[String]) {
 
 /// Each job ran exactly once, and each transition was recorded exactly once, in order.
 #[track_caller]
-fn all_ran_once(home: &Home, jobs: &[String]) {
+pub(crate) fn all_ran_once(home: &Home, jobs: &[String]) {
     for jobid in jobs {
         assert_eq!(home.read(jobid, "work/ran"), "1\n", "{}", story(home, jobid));
         let steps: Vec<String> = home.steps(jobid).into_iter().map(|(ndx, state)| format!("{ndx} {state}")).collect();
@@ -91,7 +91,7 @@ fn all_ran_once(home: &Home, jobs: &[String]) {
 
 /// The index tells the same story as the trees.
 #[track_caller]
-fn index_agrees(gateway: &Gateway, home: &Home, jobs: &[String]) {
+pub(crate) fn index_agrees(gateway: &Gateway, home: &Home, jobs: &[String]) {
     let mut client = gateway.client();
     for jobid in jobs {
         wait_for(&format!("the index to know the end of {jobid}"), SETTLED, || {
@@ -106,7 +106,7 @@ fn index_agrees(gateway: &Gateway, home: &Home, jobs: &[String]) {
 /// Every recorded transition but `new` was told, in order. A kill between an answer and its being noted makes us tell it
 /// again, so that repetitions are allowed, but no gaps and no going back.
 #[track_caller]
-fn all_were_told(home: &Home, listener: &Listener, jobs: &[String]) {
+pub(crate) fn all_were_told(home: &Home, listener: &Listener, jobs: &[String]) {
     for jobid in jobs {
         let expected: Vec<_> = home.steps(jobid).into_iter().skip(1).collect();
         wait_for(&format!("the callbacks of {jobid}"), SETTLED, || {
@@ -121,7 +121,7 @@ fn all_were_told(home: &Home, listener: &Listener, jobs: &[String]) {
 fn time_to_acknowledge(home: &Home) -> Duration {
     let gateway = Gateway::start(home);
     let begin = Instant::now();
-    let users: Vec<_> = (0..3).map(|_| submit_with_key(&gateway, None, json!({"script": "true"}))).collect();
+    let users: Vec<_> = (0..3).map(|_| submit_with_key(gateway.client(), None, json!({"script": "true"}))).collect();
     for user in users {
         assert!(user.join().unwrap().is_some());
     }
@@ -129,8 +129,11 @@ fn time_to_acknowledge(home: &Home) -> Duration {
 }
 
 /// Submits from a thread of its own; gives the id, if there was an answer.
-fn submit_with_key(gateway: &Gateway, key: Option<String>, spec: Value) -> std::thread::JoinHandle<Option<String>> {
-    let mut client = gateway.client();
+pub(crate) fn submit_with_key(
+    mut client: Client,
+    key: Option<String>,
+    spec: Value,
+) -> std::thread::JoinHandle<Option<String>> {
     std::thread::spawn(move || {
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(key.as_deref().map(|key| ("idempotency-key", key)));
@@ -152,8 +155,10 @@ fn the_server_is_killed() {
     for round in 0..rounds(150) {
         let new = (0..4_usize.saturating_sub(open.len())).map(|user| format!("key-{round}-{user}"));
         open.extend(new);
-        let users: Vec<_> =
-            open.drain(..).map(|key| (key.clone(), submit_with_key(&gateway, Some(key), spec.clone()))).collect();
+        let users: Vec<_> = open
+            .drain(..)
+            .map(|key| (key.clone(), submit_with_key(gateway.client(), Some(key), spec.clone())))
+            .collect();
         pass(moments.next().unwrap());
         gateway.kill();
         for (key, user) in users {
@@ -165,7 +170,7 @@ fn the_server_is_killed() {
         gateway = Gateway::start(&home);
     }
     for (key, jobid) in &jobs {
-        let again = submit_with_key(&gateway, Some(key.clone()), spec.clone()).join().unwrap();
+        let again = submit_with_key(gateway.client(), Some(key.clone()), spec.clone()).join().unwrap();
         assert_eq!(again.as_ref(), Some(jobid), "{key} became two jobs");
     }
     let jobs: Vec<String> = jobs.into_values().collect();
@@ -180,7 +185,7 @@ fn the_server_is_killed() {
 
 /// Also jobs that nobody got an answer about may have run, but not twice.
 #[track_caller]
-fn nothing_else_ran_twice(home: &Home) {
+pub(crate) fn nothing_else_ran_twice(home: &Home) {
     for entry in fs::read_dir(&home.prefix).unwrap().flatten() {
         let jobid = entry.file_name().to_string_lossy().into_owned();
         let mut ran: Vec<String> = home.read(&jobid, "work/ran").lines().map(str::to_owned).collect();
@@ -224,7 +229,7 @@ fn the_command_line_is_killed() {
 
 /// Jobs of which nobody was told either never start or end well.
 #[track_caller]
-fn settle_strangers(home: &Home) {
+pub(crate) fn settle_strangers(home: &Home) {
     for entry in fs::read_dir(&home.prefix).unwrap().flatten() {
         let jobid = entry.file_name().to_string_lossy().into_owned();
         if home.steps(&jobid).iter().any(|(_, state)| state == "queued") {
@@ -268,7 +273,7 @@ fn a_runner_is_killed() {
 
 /// Says whether the run was lost; panics if it is neither that nor well.
 #[track_caller]
-fn ended_lost_or_well(home: &Home, jobid: &str) -> bool {
+pub(crate) fn ended_lost_or_well(home: &Home, jobid: &str) -> bool {
     let rows = home.rows(jobid);
     let of = |state: &str| rows.iter().filter(|row| row.ndx == 1 && row.state == state).count();
     assert_eq!((of("queued"), of("active")), (1, 1), "{}", story(home, jobid));
@@ -292,7 +297,7 @@ fn everything_is_killed_at_once() {
     let mut jobs = Vec::new();
     for _ in 0..rounds(60) {
         let spec = json!({"script": SCRIPT, "callback": format!("{}/cb", listener.url)});
-        let users: Vec<_> = (0..3).map(|_| submit_with_key(&gateway, None, spec.clone())).collect();
+        let users: Vec<_> = (0..3).map(|_| submit_with_key(gateway.client(), None, spec.clone())).collect();
         pass(moments.next().unwrap());
         home.kill_all();
         gateway.kill();

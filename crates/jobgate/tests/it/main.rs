@@ -8,6 +8,7 @@
 
 mod at;
 mod cli;
+mod commands;
 mod conformance;
 mod crash;
 mod defects;
@@ -17,5 +18,6 @@ mod fuzz;
 mod hostile;
 mod house;
 mod peers;
+mod points;
 mod queue;
 mod rest;
