@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jobgate_model::{JobNdx, State};
@@ -55,6 +56,10 @@ pub(crate) enum Command {
     Hold(Stamps),
     /// Let held jobs start.
     Release(Stamps),
+    /// Let nothing new start on this machine; what runs goes on.
+    Drain(Options),
+    /// Let jobs start again after `drain`.
+    Resume(Options),
     /// List deliveries of callbacks, or retry one.
     Deliveries(Deliveries),
     /// Rebuild the index from the job directories.
@@ -172,7 +177,7 @@ pub(crate) struct Ls {
     #[arg(value_name = "STAMP")]
     pub(crate) stamps: Vec<String>,
     /// Only jobs in this state.
-    #[arg(long, conflicts_with = "stamps")]
+    #[arg(long, conflicts_with = "stamps", value_parser = states())]
     pub(crate) state: Option<State>,
     /// Only jobs of this backend.
     #[arg(long, value_name = "NAME", conflicts_with = "stamps")]
@@ -193,6 +198,7 @@ pub(crate) struct Reached {
     /// The index of the run; write `--` before a negative one.
     pub(crate) jobndx: JobNdx,
     /// The state that was reached.
+    #[arg(value_parser = states())]
     pub(crate) state: State,
     /// What else is to be recorded: native id, exit code, reason.
     #[arg(default_value = "")]
@@ -329,4 +335,9 @@ pub(crate) struct ConfigArgs {
     pub(crate) serve: bool,
     #[command(flatten)]
     pub(crate) options: Options,
+}
+
+/// A state by its name; completions know them.
+fn states() -> impl TypedValueParser<Value = State> {
+    PossibleValuesParser::new(State::ALL.map(State::as_str)).try_map(|name| name.parse::<State>())
 }

@@ -17,6 +17,11 @@ pub(crate) fn tell(state_dir: &Path, base: &Path) -> bool {
     }
 }
 
+/// Whether a gateway serves this state directory.
+pub(crate) fn listens(state_dir: &Path) -> bool {
+    UnixDatagram::unbound().is_ok_and(|socket| socket.connect(jobgate_engine::socket_path(state_dir)).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,9 +29,9 @@ mod tests {
     #[test]
     fn nobody_listens_or_somebody_does() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(!tell(dir.path(), Path::new("/p/1.5")));
+        assert!(!tell(dir.path(), Path::new("/p/1.5")) && !listens(dir.path()));
         let gateway = UnixDatagram::bind(jobgate_engine::socket_path(dir.path())).unwrap();
-        assert!(tell(dir.path(), Path::new("/p/1.5")));
+        assert!(listens(dir.path()) && tell(dir.path(), Path::new("/p/1.5")));
         let mut buffer = [0; 64];
         let length = gateway.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..length], b"/p/1.5");

@@ -6,6 +6,8 @@ mod commands;
 mod config;
 mod exit;
 mod gateway;
+mod lookout;
+mod nowhere;
 mod printer;
 mod reporter;
 mod selector;

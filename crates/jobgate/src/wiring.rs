@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jobgate_backends::LocalSettings;
-use jobgate_engine::{CallbackPolicy, Clock, Engine, JobKey, Place, Setup};
-use jobgate_model::{Backend, BackendConfig, Established, Principal};
+use jobgate_backends::{Local, LocalSettings};
+use jobgate_engine::{CallbackPolicy, Clock, Engine, Job, JobKey, Place, Setup};
+use jobgate_model::{Backend, BackendConfig, Error, Established, Principal};
 
 use crate::cli::Options;
 use crate::config::{self, Config, LocalConfig, Purpose};
 use crate::gateway;
+use crate::nowhere::{NOWHERE, Nowhere};
 
 /// So long a process without a gateway tries to deliver callbacks before it ends; what is left is delivered by the next one.
 const DELIVERY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The type of the embedded batch system in a configuration.
+pub(crate) const LOCAL: &str = "local";
 
 /// What a command works with.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(crate) struct Session {
     pub(crate) config: Config,
     /// The engine over it.
     pub(crate) engine: Arc<Engine>,
+    /// The embedded batch system, if one of the places is its.
+    local: Option<Arc<Local>>,
     /// Who asks.
     pub(crate) who: Principal,
 }
@@ -31,8 +37,29 @@ impl Session {
     /// Opens the configured engine for a command.
     pub(crate) fn open(options: &Options) -> anyhow::Result<Self> {
         let config = config::load(options.config.as_deref(), Purpose::CommandLine)?;
-        let engine = engine(&config)?;
-        Ok(Self { config, engine, who: Principal::local(Established::Process) })
+        let (engine, local) = open(&config)?;
+        Ok(Self { config, engine, local, who: Principal::local(Established::Process) })
+    }
+
+    /// The embedded batch system.
+    pub(crate) fn local(&self) -> anyhow::Result<&Local> {
+        self.local
+            .as_deref()
+            .context("no backend of type \"local\" is configured, so there is no queue on this machine")
+    }
+
+    /// Whether the job is one of the embedded batch system's.
+    pub(crate) fn is_local(&self, job: &Job) -> bool {
+        self.engine.place(&job.backend).is_some_and(|place| place.backend.kind() == LOCAL)
+    }
+
+    /// The job after a look at what only a gateway sees without being asked, if none is there to see it: that a runner of this
+    /// machine has died.
+    pub(crate) fn looked_at(&self, job: &Job) -> Result<Job, Error> {
+        if !job.live || !self.is_local(job) || gateway::tell(&self.config.state_dir, &job.base) {
+            return Ok(job.clone());
+        }
+        self.engine.poll(&self.who, job.key)
     }
 
     /// Has the callbacks of a job delivered: by the gateway if one is there, otherwise here and now.
@@ -47,27 +74,39 @@ impl Session {
 
 /// The engine of a configuration.
 pub(crate) fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
+    open(config).map(|(engine, _)| engine)
+}
+
+/// The engine of a configuration and, if one of its places runs there, the embedded batch system.
+fn open(config: &Config) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
     let settings = jobgate_backends::Settings {
         runner: program()?,
         local: local_settings(&config.local, config.state_dir.clone(), program()?),
     };
+    let mut local = None;
     let mut opened: Vec<(&str, Arc<dyn Backend>)> = Vec::new();
     let mut places = Vec::with_capacity(config.places.len());
     for place in &config.places {
         let kind = place.backend.kind.as_str();
         let known = opened.iter().find(|(name, _)| *name == kind).map(|(_, backend)| Arc::clone(backend));
-        let backend = known.map_or_else(|| jobgate_backends::open(kind, &settings), Ok)?;
+        let backend: Arc<dyn Backend> = match (known, kind) {
+            (Some(known), _) => known,
+            (None, LOCAL) => Arc::clone(local.insert(Local::open(settings.local.clone())?)) as _,
+            (None, NOWHERE) => Arc::new(Nowhere),
+            (None, _) => jobgate_backends::open(kind, &settings)?,
+        };
         opened.push((kind, Arc::clone(&backend)));
         let prefix = place.prefix.clone();
         places.push(Place { name: place.name.clone(), prefix, config: place.backend.clone(), backend });
     }
-    Ok(Arc::new(Engine::open(Setup {
+    let engine = Engine::open(Setup {
         state_dir: config.state_dir.clone(),
         places,
         callbacks: config.callbacks.clone(),
         poll_interval: config.poll_interval,
         clock: Clock::system(),
-    })?))
+    })?;
+    Ok((Arc::new(engine), local))
 }
 
 /// An engine for the one job at `base`, whatever is configured: for those who were told a directory and no more. It reads

@@ -11,6 +11,7 @@ use jobgate_model::JobNdx;
 
 use crate::cli::Logs;
 use crate::exit::Exit;
+use crate::lookout::Lookout;
 use crate::printer::Printer;
 use crate::selector;
 use crate::wiring::Session;
@@ -61,11 +62,16 @@ fn follow(session: &Session, job: &Job, jobndx: JobNdx, path: &Path, printer: &m
     let mut offset = 0;
     let mut seen = u64::MAX;
     let mut ended = false;
+    let mut lookout = Lookout::new(session);
+    let mut job = job.clone();
     loop {
+        for changed in lookout.look(std::slice::from_mut(&mut job), super::wait::over)? {
+            super::deliver(session, printer, &changed);
+        }
         let size = tree::size(&job.base)?;
         if size != seen {
             seen = size;
-            ended = has_ended(session, job, jobndx)?;
+            ended = has_ended(session, &job, jobndx)?;
         }
         // After the look at the history: what the run wrote before it ended is in the file now.
         offset = print_from(path, offset, printer)?;

@@ -1,15 +1,20 @@
 //! `jobgate ls [STAMP...]`
 
 use std::io;
+use std::time::{Duration, Instant};
 
-use jobgate_engine::{JobRow, ListQuery, Order};
+use jobgate_engine::{Job, JobRow, ListQuery, Order};
+use jobgate_model::State;
 use serde::ser::SerializeSeq;
 
 use crate::cli::{Ls, Output};
 use crate::exit::Exit;
 use crate::printer::Printer;
-use crate::table;
 use crate::wiring::Session;
+use crate::{gateway, selector, table};
+
+/// So long the list waits for what can be known of jobs that run.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(args: &Ls, printer: &mut Printer) -> anyhow::Result<Exit> {
     let session = Session::open(&args.options)?;
@@ -17,6 +22,7 @@ pub(crate) fn run(args: &Ls, printer: &mut Printer) -> anyhow::Result<Exit> {
         return super::status::of_each(&session, printer, &args.stamps, args.format.output);
     }
     session.engine.adopt()?;
+    let lost = notice_the_dead(&session)?;
     let query = ListQuery {
         backend: args.backend.clone(),
         state: args.state,
@@ -29,7 +35,33 @@ pub(crate) fn run(args: &Ls, printer: &mut Printer) -> anyhow::Result<Exit> {
         Output::Text => text(&session, printer, &query)?,
         Output::Json => json(&session, printer, &query)?,
     }
+    for job in lost {
+        super::deliver(&session, printer, &job);
+    }
     Ok(Exit::Ok)
+}
+
+/// Records the end of jobs whose runner died while no gateway was there to see it, and gives those.
+fn notice_the_dead(session: &Session) -> anyhow::Result<Vec<Job>> {
+    let mut changed = Vec::new();
+    if gateway::listens(&session.config.state_dir) {
+        return Ok(changed);
+    }
+    let begun = Instant::now();
+    let mut active = Vec::new();
+    let query = ListQuery { state: Some(State::Active), ..ListQuery::default() };
+    session.engine.list(&session.who, &query, &mut |job| active.push(job.jobid.to_owned()))?;
+    for jobid in active {
+        let job = selector::one(session, &jobid)?;
+        let now = session.looked_at(&job)?;
+        if now.state != job.state {
+            changed.push(now);
+        }
+        if begun.elapsed() >= PATIENCE {
+            break;
+        }
+    }
+    Ok(changed)
 }
 
 fn text(session: &Session, printer: &mut Printer, query: &ListQuery) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ mod cancel;
 mod completions;
 mod config;
 mod deliveries;
+mod drain;
 mod hold;
 mod hot_start;
 mod logs;
@@ -14,6 +15,7 @@ mod prune;
 mod reached;
 mod reindex;
 mod release;
+mod resume;
 mod rm;
 pub(crate) mod runner;
 mod serve;
@@ -66,6 +68,8 @@ pub(crate) fn run(printer: &mut Printer) -> anyhow::Result<Exit> {
         Command::Wait(args) => wait::run(&args, printer),
         Command::Hold(args) => hold::run(&args, printer),
         Command::Release(args) => release::run(&args, printer),
+        Command::Drain(options) => drain::run(&options, printer),
+        Command::Resume(options) => resume::run(&options, printer),
         Command::Deliveries(args) => deliveries::run(&args, printer),
         Command::Reindex(args) => reindex::run(&args, printer),
         Command::Prune(args) => prune::run(&args, printer),
@@ -107,7 +111,7 @@ fn verbosity(command: &Command) -> u8 {
             Some(DeliveryAction::Retry { options, .. }) => options.verbose,
             None => args.options.verbose,
         },
-        Command::Reindex(options) => options.verbose,
+        Command::Drain(options) | Command::Resume(options) | Command::Reindex(options) => options.verbose,
         Command::Prune(args) => args.options.verbose,
         Command::Serve(args) => args.verbose,
         Command::Config(args) => args.options.verbose,
@@ -160,6 +164,15 @@ fn deliver(session: &Session, printer: &mut Printer, job: &Job) {
     if let Err(error) = session.deliver(job.key, &job.base) {
         printer.note(format_args!("callbacks of {} are still to be delivered: {error:#}", job.jobid));
     }
+}
+
+/// The job as it is now, also when no gateway looks after it.
+fn looked_at(session: &Session, printer: &mut Printer, job: &Job) -> anyhow::Result<Job> {
+    let now = session.looked_at(job)?;
+    if now.state != job.state || now.jobndx != job.jobndx {
+        deliver(session, printer, &now);
+    }
+    Ok(now)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `jobgate show STAMP...`
 
 use jobgate_engine::{HistoryRow, Job};
-use jobgate_model::{JobSpec, StringMap};
-use serde_json::Value;
+use jobgate_model::{JobNdx, JobSpec, StringMap};
+use serde_json::{Value, json};
 
 use crate::cli::{Output, ShownStamps};
 use crate::exit::Exit;
@@ -18,11 +18,13 @@ pub(crate) fn run(args: &ShownStamps, printer: &mut Printer) -> anyhow::Result<E
     let session = Session::open(&args.options)?;
     let mut values = Vec::new();
     let exit = super::for_each(&session, printer, &args.stamps, Scope::Any, |job, printer| {
+        let job = super::looked_at(&session, printer, job)?;
         let spec = without_secrets(session.engine.spec(&session.who, job.key)?);
         let history = session.engine.history(&session.who, job.key)?;
+        let reasons = reasons(&session, printer, &job);
         match args.format.output {
-            Output::Text => printer.text(text(job, &spec, &history))?,
-            Output::Json => values.push(json(job, &spec, &history)?),
+            Output::Text => printer.text(text(&job, &spec, &history, &reasons))?,
+            Output::Json => values.push(json(&job, &spec, &history, &reasons)?),
         }
         Ok(Exit::Ok)
     })?;
@@ -32,19 +34,35 @@ pub(crate) fn run(args: &ShownStamps, printer: &mut Printer) -> anyhow::Result<E
     Ok(exit)
 }
 
+/// A run that waits, and why.
+type Waiting = (JobNdx, String);
+
+/// Why the job's runs wait. That the batch system does not say hides nothing else.
+fn reasons(session: &Session, printer: &mut Printer, job: &Job) -> Vec<Waiting> {
+    if !job.live {
+        return Vec::new();
+    }
+    session.engine.waits_for(&session.who, job.key).unwrap_or_else(|error| {
+        printer.note(format_args!("it is not known what {} waits for: {}", job.jobid, error.chain()));
+        Vec::new()
+    })
+}
+
 fn without_secrets(mut spec: JobSpec) -> JobSpec {
     spec.cb_secret = spec.cb_secret.map(|_| HIDDEN.into());
     spec.cb_headers = spec.cb_headers.iter().map(|(name, _)| (name.to_owned(), HIDDEN.to_owned())).collect();
     spec
 }
 
-fn json(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> anyhow::Result<Value> {
+fn json(job: &Job, spec: &JobSpec, history: &[HistoryRow], reasons: &[Waiting]) -> anyhow::Result<Value> {
     let mut value = table::status_json(job, spec, history);
+    value["waits_for"] =
+        reasons.iter().map(|(jobndx, reason)| json!({"jobndx": jobndx, "reason": reason})).collect::<Value>();
     value["spec"] = serde_json::to_value(spec)?;
     Ok(value)
 }
 
-fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> String {
+fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow], reasons: &[Waiting]) -> String {
     let resources = &spec.resources;
     let asks = (resources.cores(), resources.gpus(), resources.duration);
     let run = if job.jobndx > 0 { format!(", run {}", job.jobndx) } else { String::new() };
@@ -54,6 +72,7 @@ fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> String {
         ("name", job.name.clone().unwrap_or_else(|| "-".into())),
         ("state", format!("{}{run}{ending}", job.state)),
         ("info", job.info.clone()),
+        ("waits for", waits_for(reasons)),
         ("backend", job.backend.clone()),
         ("owner", job.owner.clone()),
         ("base", job.base.display().to_string()),
@@ -74,6 +93,23 @@ fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow]) -> String {
     lines.join("\n") + "\n\n"
 }
 
+/// `Resources`, or for the tasks of an array `Resources (run 3), JobArrayTaskLimit (runs 4 to 10)`.
+fn waits_for(reasons: &[Waiting]) -> String {
+    let mut groups: Vec<(&str, JobNdx, JobNdx)> = Vec::new();
+    for (jobndx, reason) in reasons {
+        match groups.last_mut() {
+            Some((known, _, last)) if known == reason && *last + 1 == *jobndx => *last = *jobndx,
+            _ => groups.push((reason, *jobndx, *jobndx)),
+        }
+    }
+    let text = |(reason, first, last): &(&str, JobNdx, JobNdx)| match (reasons.len(), first == last) {
+        (1, _) => (*reason).to_owned(),
+        (_, true) => format!("{reason} (run {first})"),
+        _ => format!("{reason} (runs {first} to {last})"),
+    };
+    groups.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
 fn pairs(map: &StringMap) -> String {
     map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
@@ -81,6 +117,17 @@ fn pairs(map: &StringMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_grouped() {
+        let of = |reasons: &[(JobNdx, &str)]| {
+            waits_for(&reasons.iter().map(|(jobndx, reason)| (*jobndx, (*reason).to_owned())).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[]), "");
+        assert_eq!(of(&[(7, "Dependency")]), "Dependency");
+        let array = [(2, "Resources"), (3, "Limit"), (4, "Limit"), (6, "Limit")];
+        assert_eq!(of(&array), "Resources (run 2), Limit (runs 3 to 4), Limit (run 6)");
+    }
 
     #[test]
     fn secrets_are_not_shown() {

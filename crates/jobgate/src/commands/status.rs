@@ -23,11 +23,12 @@ pub(crate) fn of_each(
 ) -> anyhow::Result<Exit> {
     let mut values = Vec::new();
     let exit = super::for_each(session, printer, stamps, Scope::Any, |job, printer| {
+        let job = super::looked_at(session, printer, job)?;
         match output {
-            Output::Text => print(session, printer, job)?,
+            Output::Text => print(session, printer, &job)?,
             Output::Json => {
                 let spec = session.engine.spec(&session.who, job.key)?;
-                values.push(table::status_json(job, &spec, &session.engine.history(&session.who, job.key)?));
+                values.push(table::status_json(&job, &spec, &session.engine.history(&session.who, job.key)?));
             }
         }
         Ok(Exit::Ok)

@@ -7,6 +7,7 @@ use jobgate_model::State;
 
 use crate::cli::Wait;
 use crate::exit::Exit;
+use crate::lookout::Lookout;
 use crate::printer::Printer;
 use crate::selector::{self, Scope};
 use crate::wiring::Session;
@@ -32,9 +33,13 @@ pub(crate) fn until_ended(
 ) -> anyhow::Result<Exit> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut watched = Watched::new(session, jobs)?;
+    let mut lookout = Lookout::new(session);
     let mut pause = *GLANCE.start();
     loop {
-        watched.look(session)?;
+        watched.read(session)?;
+        for job in lookout.look(&mut watched.jobs, over)? {
+            super::deliver(session, printer, &job);
+        }
         let (ended, all) = (watched.jobs.iter().filter(|job| over(job)).count(), watched.jobs.len());
         if ended == all {
             printer.end_progress();
@@ -74,31 +79,24 @@ struct Watched {
     jobs: Vec<Job>,
     /// Size of each job's history when it was last read.
     sizes: Vec<u64>,
-    /// When the batch system was last asked: nobody else may do it.
-    asked: Instant,
 }
 
 impl Watched {
     fn new(session: &Session, jobs: Vec<Job>) -> anyhow::Result<Self> {
         let sizes = vec![u64::MAX; jobs.len()];
-        let mut watched = Self { jobs, sizes, asked: Instant::now() };
-        watched.look(session)?;
+        let mut watched = Self { jobs, sizes };
+        watched.read(session)?;
         Ok(watched)
     }
 
-    fn look(&mut self, session: &Session) -> anyhow::Result<()> {
-        let ask = self.asked.elapsed() >= session.config.poll_interval;
-        if ask {
-            self.asked = Instant::now();
-        }
+    /// Takes in what was written to the jobs' histories.
+    fn read(&mut self, session: &Session) -> anyhow::Result<()> {
         for (job, known) in self.jobs.iter_mut().zip(&mut self.sizes).filter(|(job, _)| !over(job)) {
             let size = tree::size(&job.base)?;
-            if ask {
-                *job = session.engine.poll(&session.who, job.key)?;
-            } else if size != *known || job.state.is_final() {
+            if size != *known || job.state.is_final() {
                 *job = session.engine.job(&session.who, job.key)?;
+                *known = size;
             }
-            *known = size;
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(crate) struct Config {
     pub(crate) file: Option<PathBuf>,
     /// Where the index and the local queue live.
     pub(crate) state_dir: PathBuf,
-    /// Where jobs run; never empty unless psik's file says so.
+    /// Where jobs run; never empty.
     pub(crate) places: Vec<PlaceConfig>,
     /// Whose manner the command line has.
     pub(crate) psik: Manner,

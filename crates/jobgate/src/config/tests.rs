@@ -79,7 +79,8 @@ fn psik_3() {
     assert_eq!(config.server.mode, Mode::Local);
     let minimal = super::psik::parse(r#"{"prefix": "/p"}"#, false).unwrap();
     assert_eq!((minimal.places.len(), minimal.places[0].backend.kind.as_str()), (1, "local"));
-    assert!(super::psik::parse(r#"{"prefix": "/p", "backends": {}}"#, false).unwrap().places.is_empty());
+    let places = super::psik::parse(r#"{"prefix": "/p", "backends": {}}"#, false).unwrap().places;
+    assert_eq!((places.len(), places[0].backend.kind.as_str()), (1, crate::nowhere::NOWHERE));
     for (text, wanted) in [
         ("junk", "not JSON"),
         ("{}", "prefix: required"),
