@@ -12,7 +12,32 @@ pub(crate) enum Scope {
     Any,
     /// Jobs with a run that is, or may be, under way.
     Live,
+    /// Jobs with a run that waits and is not held.
+    Waiting,
+    /// Jobs with a run that is held.
+    Held,
 }
+
+impl Scope {
+    fn has(self, session: &Session, job: &Job) -> bool {
+        let waits = |held: bool| {
+            let reasons = job.live.then(|| session.engine.waits_for(&session.who, job.key));
+            // Where it cannot be asked, the command itself will say what is wrong.
+            reasons.is_some_and(|reasons| {
+                reasons.map_or(true, |reasons| reasons.iter().any(|(_, reason)| reason.starts_with(HELD) == held))
+            })
+        };
+        match self {
+            Self::Any => true,
+            Self::Live => job.live,
+            Self::Waiting => waits(false),
+            Self::Held => waits(true),
+        }
+    }
+}
+
+/// How Slurm's words for held jobs begin: `JobHeldUser`, `JobHeldAdmin`.
+const HELD: &str = "JobHeld";
 
 /// A job that was named, or why it is none.
 #[derive(Debug)]
@@ -31,7 +56,7 @@ pub(crate) fn resolve(session: &Session, texts: &[String], scope: Scope) -> Resu
             "all" => {
                 for jobid in ids(session, Order::Oldest, None)? {
                     let job = find(session, &jobid);
-                    if scope == Scope::Any || job.as_ref().is_ok_and(|job| job.live) {
+                    if scope == Scope::Any || job.as_ref().is_ok_and(|job| scope.has(session, job)) {
                         named.push(Named { text: jobid, job });
                     }
                 }

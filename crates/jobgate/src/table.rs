@@ -1,5 +1,6 @@
 //! psik's two ways to show jobs, byte for byte, and the same things as JSON.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 use jobgate_engine::{HistoryRow, Job, JobRow};
@@ -9,10 +10,27 @@ use serde_json::{Value, json};
 /// The first line of `ls`.
 pub(crate) const HEADER: &str = "jobid                state jobndx info name";
 
+/// Text of somebody else's for a terminal: a character that would end the line, move the cursor or turn the direction of reading
+/// is written as its escape sequence, such as `\n`.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    };
+    if !text.contains(harmful) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if harmful(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+    }
+    escaped.into()
+}
+
 /// A line of `ls`. `paint` may colour the padded state.
 pub(crate) fn row(job: &JobRow<'_>, paint: impl Fn(&str) -> String) -> String {
     let state = paint(&format!("{:<10}", job.state.as_str()));
-    format!("{:<15} {state} {:>6} {:>4} {}", job.jobid, job.jobndx, job.info, job.name.unwrap_or("None"))
+    let (info, name) = (shown(job.info), shown(job.name.unwrap_or("None")));
+    format!("{:<15} {state} {:>6} {info:>4} {name}", job.jobid, job.jobndx)
 }
 
 /// A job of `ls -o json`.
@@ -32,13 +50,14 @@ pub(crate) fn status(
 ) -> String {
     let mut text = format!(
         "{}\n    base: {}\n    work: {}\n\n    time ndx state info\n",
-        job.name.as_deref().unwrap_or("None"),
-        job.base.display(),
-        spec.directory.as_deref().unwrap_or("None"),
+        shown(job.name.as_deref().unwrap_or("None")),
+        shown(&job.base.to_string_lossy()),
+        shown(spec.directory.as_deref().unwrap_or("None")),
     );
     for HistoryRow { transition, .. } in history {
         let state = paint(transition, &format!("{:>10}", transition.state.as_str()));
         let Transition { time, jobndx, info, .. } = transition;
+        let info = shown(info);
         writeln!(text, "    {time:.3} {jobndx:>3} {state} {info:>8}").expect("invariant: a String takes everything");
     }
     text
@@ -118,6 +137,26 @@ mod tests {
              5.250   0        new       {}\n    7.000   1     failed        3\n"
         );
         assert_eq!(status_json(&job, &spec, &history)["history"][1]["evidence"], "tree");
+    }
+
+    #[test]
+    fn nobody_elses_text_steers_the_terminal() {
+        for plain in ["", "a b", "naïve – 名前", "back\\slash", "{}"] {
+            assert!(matches!(shown(plain), Cow::Borrowed(text) if text == plain));
+        }
+        assert_eq!(shown("a\nb\tc\r"), "a\\nb\\tc\\r");
+        assert_eq!(shown("\x1b[31mred\0\u{202e}"), "\\u{1b}[31mred\\u{0}\\u{202e}");
+        let job = JobRow {
+            jobid: "5.250",
+            name: Some("a\nb"),
+            updated: 0.0,
+            jobndx: 1,
+            state: State::Failed,
+            info: "x\x07",
+            owner: "",
+            backend: "",
+        };
+        assert_eq!(row(&job, str::to_owned), "5.250           failed          1 x\\u{7} a\\nb");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::gateway;
 use crate::printer::Printer;
 use crate::selector;
+use crate::table::shown;
 use crate::wiring::Session;
 
 pub(crate) fn run(args: &Deliveries, printer: &mut Printer) -> anyhow::Result<Exit> {
@@ -57,7 +58,7 @@ fn retry(id: i64, options: &Options, printer: &mut Printer) -> anyhow::Result<Ex
 const HEADER: &str = "    id jobid           jobndx state      status    attempts url (last answer)";
 
 fn row(delivery: &Delivery) -> String {
-    let last = delivery.last.as_deref().map(|last| format!(" ({last})")).unwrap_or_default();
+    let last = delivery.last.as_deref().map(|last| format!(" ({})", shown(last))).unwrap_or_default();
     format!(
         "{:>6} {:<15} {:>6} {:<10} {:<9} {:>8} {}{last}",
         delivery.id,
@@ -66,7 +67,7 @@ fn row(delivery: &Delivery) -> String {
         delivery.state.as_str(),
         delivery.status.as_str(),
         delivery.attempts,
-        delivery.url
+        shown(&delivery.url)
     )
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Reached, printer: &mut Printer) -> anyhow::Result<Exit>
     match wiring::runtime()?.block_on(engine.forward(key, seq))? {
         Forwarded::Ok => Ok(Exit::Ok),
         Forwarded::Failed => {
-            printer.error("the transition is recorded, but the job's callback did not answer 200");
+            printer.error("the transition is recorded, but the receiver of the job's callbacks did not take it");
             printer.hint("it is tried again; `jobgate deliveries` tells how that goes");
             Ok(Exit::Failed)
         }

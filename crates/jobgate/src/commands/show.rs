@@ -8,7 +8,7 @@ use crate::cli::{Output, ShownStamps};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::selector::Scope;
-use crate::table;
+use crate::table::{self, shown};
 use crate::wiring::Session;
 
 /// Shown in place of what is secret.
@@ -83,12 +83,12 @@ fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow], reasons: &[Waiting]) 
         ("callback", spec.callback.clone().unwrap_or_default()),
     ];
     fields.retain(|(_, value)| !value.is_empty());
-    let mut lines: Vec<String> = fields.iter().map(|(name, value)| format!("{name:<12}{value}")).collect();
+    let mut lines: Vec<String> = fields.iter().map(|(name, value)| format!("{name:<12}{}", shown(value))).collect();
     lines.push("history".into());
     lines.extend(history.iter().map(|HistoryRow { transition, evidence, .. }| {
         let source = format!("{evidence:?}").to_lowercase();
         let (time, jobndx, state) = (transition.time, transition.jobndx, transition.state.as_str());
-        format!("  {time:>17.6} {jobndx:>4} {state:<10} {source:<9} {}", transition.info)
+        format!("  {time:>17.6} {jobndx:>4} {state:<10} {source:<9} {}", shown(&transition.info))
     }));
     lines.join("\n") + "\n\n"
 }

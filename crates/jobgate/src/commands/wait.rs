@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::lookout::Lookout;
 use crate::printer::Printer;
 use crate::selector::{self, Scope};
+use crate::table::shown;
 use crate::wiring::Session;
 
 /// How often the size of a job's history is looked at: often at first, because many jobs are short.
@@ -68,7 +69,7 @@ fn verdict(jobs: &[Job], printer: &mut Printer) -> Exit {
         match job.state {
             State::New => printer.error(format_args!("{} was never started", job.jobid)),
             state if job.info.is_empty() => printer.note(format_args!("{} {state}", job.jobid)),
-            state => printer.note(format_args!("{} {state}: {}", job.jobid, job.info)),
+            state => printer.note(format_args!("{} {state}: {}", job.jobid, shown(&job.info))),
         }
     }
     Exit::unless(failed)

@@ -113,3 +113,29 @@ fn states_are_completed_and_checked() {
     assert!(home.ok(&["completions", "bash"]).contains("new queued active completed failed canceled"));
     assert_eq!(home.run(&["ls", "--state", "com"]).code, 2);
 }
+
+#[test]
+fn control_characters_are_shown_escaped() {
+    let home = Home::new();
+    let jobid = home.create(&json!({"script": "true", "name": "a\nb\u{1b}[2J"}));
+    let list = home.ok(&["ls"]);
+    assert_eq!(list.lines().count(), 2, "{list}");
+    for out in [list, home.ok(&["status", &jobid]), home.ok(&["show", &jobid])] {
+        assert!(out.contains("a\\nb\\u{1b}[2J") && !out.contains('\u{1b}'), "{out}");
+    }
+    assert_eq!(json_of(&home, &["ls", "-o", "json"])[0]["name"], "a\nb\u{1b}[2J");
+}
+
+#[test]
+fn hold_and_release_all_mean_those_that_can_be() {
+    let home = Home::with_settings("[local]\ncores = 1\n");
+    let running = home.submit(&json!({"script": "sleep 600"}));
+    home.wait_row(&running, 1, &["active"]);
+    let waiting = home.submit(&json!({"script": "true"}));
+    for (verb, word) in [("hold", "Held"), ("release", "Released")] {
+        let output = home.run(&[verb, "all"]);
+        assert_eq!((output.code, output.out, output.err), (0, format!("{word} {waiting}\n"), String::new()));
+        assert_eq!(home.run(&[verb, &running]).code, 1);
+    }
+    home.ok(&["cancel", "all"]);
+}
