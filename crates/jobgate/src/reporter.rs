@@ -7,14 +7,15 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use jobgate_backends::note;
-use jobgate_engine::{CallbackPolicy, Clock, Messenger, tree};
+use jobgate_engine::{Clock, Engine, Messenger, tree};
 use jobgate_model::{Established, Generation, JobId, JobNdx, Principal, State, Transition};
 
-use crate::{gateway, wiring};
+use crate::{config, gateway, wiring};
 
 /// So long this process stays after the run has ended, for a receiver of callbacks that is slow to answer.
 const LINGER: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     pub(crate) jobid: JobId,
     /// The run.
     pub(crate) jobndx: JobNdx,
+    /// The configuration file of whoever started the run, if that is known.
+    pub(crate) config: Option<PathBuf>,
     /// The job's backend.
     pub(crate) backend: String,
     /// Whether the job has a callback.
@@ -124,16 +127,19 @@ impl Reporter {
 
 /// Whether the index on this machine, if there is one, has the job.
 fn index_knows(run: &Run) -> bool {
-    run.state_dir.join("index.db").is_file()
-        && wiring::engine_at(&run.state_dir, &run.base, &run.backend)
-            .is_ok_and(|engine| engine.knows(&run.base).unwrap_or(false))
+    run.state_dir.join("index.db").is_file() && engine(run).is_ok_and(|engine| engine.knows(&run.base).unwrap_or(false))
+}
+
+/// The index on this machine, for this run's job.
+fn engine(run: &Run) -> anyhow::Result<Arc<Engine>> {
+    wiring::engine_at(&run.state_dir, &run.base, &run.backend, config::callbacks(run.config.as_deref()))
 }
 
 /// Sends the run's callbacks itself, in order; each is tried a few times.
 fn report(run: &Run, generation: Generation, news: &Receiver<News>) -> anyhow::Result<()> {
     let Some(spec) = tree::read_spec(&run.base)?.map(|stored| stored.spec) else { return Ok(()) };
     let runtime = wiring::runtime()?;
-    let messenger = Messenger::new(&CallbackPolicy::default());
+    let messenger = Messenger::new(&config::callbacks(run.config.as_deref()));
     while let Ok(News::Row(row)) = news.recv() {
         let mut result = Ok(());
         for wait in REPORT_WAITS {
@@ -156,7 +162,7 @@ fn stand_in(run: &Run, news: &Receiver<News>) -> anyhow::Result<()> {
         // Another machine's job: the index is where the gateway is, and the row is seen from there.
         return Ok(());
     }
-    let engine = wiring::engine_at(&run.state_dir, &run.base, &run.backend)?;
+    let engine = engine(run)?;
     let who = Principal::local(Established::Process);
     let runtime = run.callback.then(wiring::runtime).transpose()?;
     loop {

@@ -79,10 +79,7 @@ pub(crate) fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
 
 /// The engine of a configuration and, if one of its places runs there, the embedded batch system.
 fn open(config: &Config) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
-    let settings = jobgate_backends::Settings {
-        runner: program()?,
-        local: local_settings(&config.local, config.state_dir.clone(), program()?),
-    };
+    let settings = jobgate_backends::Settings { runner: program()?, local: local_settings(config, program()?) };
     let mut local = None;
     let mut opened: Vec<(&str, Arc<dyn Backend>)> = Vec::new();
     let mut places = Vec::with_capacity(config.places.len());
@@ -111,7 +108,12 @@ fn open(config: &Config) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
 
 /// An engine for the one job at `base`, whatever is configured: for those who were told a directory and no more. It reads
 /// and records; it is not for starting or stopping anything.
-pub(crate) fn engine_at(state_dir: &Path, base: &Path, name: &str) -> anyhow::Result<Arc<Engine>> {
+pub(crate) fn engine_at(
+    state_dir: &Path,
+    base: &Path,
+    name: &str,
+    callbacks: CallbackPolicy,
+) -> anyhow::Result<Arc<Engine>> {
     let prefix = base.parent().with_context(|| format!("{} is not a job's directory", base.display()))?.to_path_buf();
     let local = LocalSettings::new(state_dir.to_path_buf(), program()?);
     // No batch system is asked, so the one that opens fastest will do.
@@ -119,7 +121,7 @@ pub(crate) fn engine_at(state_dir: &Path, base: &Path, name: &str) -> anyhow::Re
     Ok(Arc::new(Engine::open(Setup {
         state_dir: state_dir.to_path_buf(),
         places: vec![Place { name: name.to_owned(), prefix, config: BackendConfig::default(), backend }],
-        callbacks: CallbackPolicy::default(),
+        callbacks,
         poll_interval: Duration::from_secs(10),
         clock: Clock::system(),
     })?))
@@ -135,14 +137,8 @@ fn program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot tell where this program is")
 }
 
-fn local_settings(config: &LocalConfig, state_dir: PathBuf, runner: PathBuf) -> LocalSettings {
-    LocalSettings {
-        cores: config.cores,
-        memory: config.memory,
-        gpus: config.gpus,
-        licences: config.licences.clone(),
-        partitions: config.partitions.clone(),
-        oversize: config.oversize,
-        ..LocalSettings::new(state_dir, runner)
-    }
+fn local_settings(config: &Config, runner: PathBuf) -> LocalSettings {
+    let LocalConfig { cores, memory, gpus, licences, oversize, partitions } = config.local.clone();
+    let settings = LocalSettings::new(config.state_dir.clone(), runner);
+    LocalSettings { cores, memory, gpus, licences, oversize, partitions, config: config.file.clone(), ..settings }
 }

@@ -26,6 +26,9 @@ pub struct LocalSettings {
     pub partitions: BTreeMap<String, Partition>,
     /// What is done with a request that is larger than the machine.
     pub oversize: Oversize,
+    /// The configuration file that all this comes from; not used here, but runners look there for how to send callbacks.
+    #[serde(default)]
+    pub config: Option<PathBuf>,
 }
 
 /// A part of the queue with limits of its own.
@@ -63,6 +66,7 @@ impl LocalSettings {
             licences: BTreeMap::new(),
             partitions: BTreeMap::new(),
             oversize: Oversize::default(),
+            config: None,
         }
     }
 }

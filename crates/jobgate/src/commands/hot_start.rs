@@ -33,6 +33,7 @@ pub(crate) fn run(args: &HotStart) -> anyhow::Result<Exit> {
         base: base.clone(),
         jobid,
         jobndx: args.jobndx,
+        config: session.config.file.clone(),
         backend: spec.backend.clone(),
         callback: spec.callback.is_some(),
         report: None,

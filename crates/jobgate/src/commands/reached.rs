@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Reached, printer: &mut Printer) -> anyhow::Result<Exit>
     // Where the index is, if a configuration says so; a wrong one is no reason to lose the transition.
     let configured = config::load(None, Purpose::CommandLine).map(|config| config.state_dir);
     let state_dir = configured.or_else(|_| config::default_state_dir())?;
-    let engine = wiring::engine_at(&state_dir, &base, &stored.spec.backend)?;
+    let engine = wiring::engine_at(&state_dir, &base, &stored.spec.backend, config::callbacks(None))?;
     let who = Principal::local(Established::Process);
     let key = engine.find(&who, base.parent(), &jobid)?.key;
     let seq = engine.reached(&who, key, args.jobndx, args.state, &args.info, Evidence::Callback)?;

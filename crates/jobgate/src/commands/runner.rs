@@ -38,7 +38,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Exit {
 
 fn with_ticket(ticket: runner::Ticket) -> Exit {
     let runner::Ticket { run, base, jobid, jobndx, native, environment, memory, settings, .. } = ticket;
-    let state_dir = settings.state_dir.clone();
+    let (state_dir, config) = (settings.state_dir.clone(), settings.config.clone());
     let Ok(jobid) = JobId::parse(&jobid) else { return Exit::Failed };
     let told = base.clone();
     let finish = move || {
@@ -47,7 +47,7 @@ fn with_ticket(ticket: runner::Ticket) -> Exit {
         }
     };
     let native = Some(native);
-    perform(Order { state_dir, base, jobid, jobndx, native, environment, memory, report: None }, finish)
+    perform(Order { state_dir, config, base, jobid, jobndx, native, environment, memory, report: None }, finish)
 }
 
 /// What the script of another batch system says.
@@ -93,12 +93,14 @@ fn with_arguments(arguments: Arguments) -> anyhow::Result<Exit> {
     let jobid = JobId::parse(name).with_context(|| format!("{} is not a job's directory", base.display()))?;
     let state_dir = state_dir.map_or_else(config::default_state_dir, Ok)?;
     let native = native.or_else(|| queued_native(&base, jobndx, PATIENCE));
-    Ok(perform(Order { state_dir, base, jobid, jobndx, native, environment, memory: None, report }, || ()))
+    let order = Order { state_dir, config: None, base, jobid, jobndx, native, environment, memory: None, report };
+    Ok(perform(order, || ()))
 }
 
 /// Which run to execute, and how.
 struct Order {
     state_dir: PathBuf,
+    config: Option<PathBuf>,
     base: PathBuf,
     jobid: JobId,
     jobndx: JobNdx,
@@ -111,7 +113,7 @@ struct Order {
 
 /// Executes the run. `finish` is called at the end when no gateway takes care of what comes next.
 fn perform(order: Order, finish: impl FnOnce()) -> Exit {
-    let Order { state_dir, base, jobid, jobndx, native, environment, memory, report } = order;
+    let Order { state_dir, config, base, jobid, jobndx, native, environment, memory, report } = order;
     let spec = tree::read_spec(&base).ok().flatten().map(|stored| stored.spec);
     let report = report.filter(|_| spec.as_ref().is_some_and(|spec| spec.callback.is_some()));
     let mut reporter = Reporter::new(Run {
@@ -119,6 +121,7 @@ fn perform(order: Order, finish: impl FnOnce()) -> Exit {
         base: base.clone(),
         jobid,
         jobndx,
+        config,
         backend: spec.as_ref().map_or_else(|| "default".into(), |spec| spec.backend.clone()),
         callback: spec.as_ref().is_some_and(|spec| spec.callback.is_some()),
         report,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jobgate_backends::local::{Oversize, Partition};
-use jobgate_engine::CallbackPolicy;
+use jobgate_engine::{CallbackPolicy, Targets};
 use jobgate_model::BackendConfig;
 use jobgate_server::{Limits, Mode};
 
@@ -160,6 +160,21 @@ pub(crate) fn load(named: Option<&Path>, purpose: Purpose) -> anyhow::Result<Con
         };
     }
     Ok(config)
+}
+
+/// How callbacks are sent by a process that knows a job and, perhaps, whose configuration it was started under. `file` is that
+/// one; without it, the file that would be read now counts. Never fails: who records a transition must not depend on it.
+pub(crate) fn callbacks(file: Option<&Path>) -> CallbackPolicy {
+    let Ok(config) = load(file, Purpose::CommandLine) else {
+        // Nobody knows what is allowed; what is refused now is tried again later.
+        return CallbackPolicy { targets: Targets::Public, ..CallbackPolicy::default() };
+    };
+    let mut policy = config.callbacks;
+    // A server that is away right now may be stricter than the command line.
+    if file.is_none() && load(None, Purpose::Serve).is_ok_and(|served| served.callbacks.targets == Targets::Public) {
+        policy.targets = Targets::Public;
+    }
+    policy
 }
 
 /// The built-in configuration.

@@ -3,7 +3,8 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::fixture::{Home, SOON, wait_for};
+use crate::fixture::home::run;
+use crate::fixture::{Home, Listener, SOON, wait_for};
 
 /// Kills a job's runner as the kernel does when memory is short.
 fn kill_runner(home: &Home, jobid: &str) {
@@ -138,4 +139,27 @@ fn hold_and_release_all_mean_those_that_can_be() {
         assert_eq!(home.run(&[verb, &running]).code, 1);
     }
     home.ok(&["cancel", "all"]);
+}
+
+/// What the configuration says of callbacks holds for runners and for `reached`, too, when no gateway is there.
+#[test]
+fn forbidden_targets_are_forbidden_to_everybody() {
+    let home = Home::new();
+    let listener = Listener::start();
+    let file = home.path("strict.toml");
+    let strict = "[callbacks]\ntargets = \"public\"\nschedule = [\"100ms\"]\n";
+    std::fs::write(&file, format!("prefix = {:?}\n{strict}", home.prefix)).unwrap();
+    let spec = home.spec(&json!({"script": "sleep 0.2", "callback": format!("{}/cb", listener.url)}));
+    let words = ["submit", "--newdir", "--parsable", "--config", file.to_str().unwrap(), spec.to_str().unwrap()];
+    let jobid = home.ok(&words).trim().to_owned();
+    home.wait_row(&jobid, 1, &["completed"]);
+    let deliveries = wait_for("an attempt to deliver", SOON, || {
+        let deliveries = json_of(&home, &["deliveries", "-o", "json"]).as_array().unwrap().clone();
+        deliveries.iter().any(|one| one["attempts"] != 0).then_some(deliveries)
+    });
+    assert!(deliveries.iter().all(|one| one["status"] == "pending"), "{deliveries:?}");
+    let base = home.job(&jobid, "");
+    let mut reached = home.command(&["reached", base.to_str().unwrap(), "2", "failed"]);
+    assert_eq!(run(reached.env("JOBGATE_CONFIG", &file)).code, 1);
+    assert!(listener.all().is_empty(), "{:?}", listener.all());
 }
