@@ -13,6 +13,7 @@ use crate::cli::Options;
 use crate::config::{self, Config, LocalConfig, Purpose};
 use crate::gateway;
 use crate::nowhere::{NOWHERE, Nowhere};
+use crate::printer::Printer;
 
 /// So long a process without a gateway tries to deliver callbacks before it ends; what is left is delivered by the next one.
 const DELIVERY_PATIENCE: Duration = Duration::from_secs(3);
@@ -37,6 +38,11 @@ impl Session {
     /// Opens the configured engine for a command.
     pub(crate) fn open(options: &Options) -> anyhow::Result<Self> {
         let config = config::load(options.config.as_deref(), Purpose::CommandLine)?;
+        if options.verbose > 0
+            && let Some(why) = config::why_elsewhere(&config.state_dir)
+        {
+            Printer::new().note(why);
+        }
         let (engine, local) = open(&config)?;
         Ok(Self { config, engine, local, who: Principal::local(Established::Process) })
     }

@@ -20,6 +20,11 @@ pub(crate) fn run(args: &Serve, printer: &mut Printer) -> anyhow::Result<Exit> {
     let config = with_options(config::load(args.config.as_deref(), Purpose::Serve)?, args)?;
     super::log(args.verbose, config.server.log_format, LevelFilter::INFO);
     let settings = settings(&config)?;
+    if args.verbose > 0
+        && let Some(why) = config::why_elsewhere(&config.state_dir)
+    {
+        printer.note(why);
+    }
     let engine = wiring::engine(&config)?;
     // After the engine: a server that does not start does not take the address of one that does.
     let sockets = bind(&settings)?;

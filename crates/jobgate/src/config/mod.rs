@@ -7,6 +7,7 @@
 pub(crate) mod env;
 mod psik;
 mod render;
+mod state;
 mod toml;
 pub(crate) mod units;
 
@@ -20,6 +21,7 @@ use jobgate_backends::local::{Oversize, Partition};
 use jobgate_engine::{CallbackPolicy, Targets};
 use jobgate_model::BackendConfig;
 use jobgate_server::{Limits, Mode};
+pub(crate) use state::{default_state_dir, why_elsewhere};
 
 /// The commented default file, which is also the reference.
 pub(crate) const DEFAULT_FILE: &str = include_str!("../config.default.toml");
@@ -180,11 +182,6 @@ pub(crate) fn callbacks(file: Option<&Path>) -> CallbackPolicy {
 /// The built-in configuration.
 pub(crate) fn defaults() -> anyhow::Result<Config> {
     toml::parse("", Path::new(".")).context("cannot make the built-in configuration")
-}
-
-/// The directory of the index when nothing else is configured.
-pub(crate) fn default_state_dir() -> anyhow::Result<PathBuf> {
-    below_home(&env::XDG_STATE_HOME, ".local/state", "jobgate")
 }
 
 /// A file to try, and whether it has to exist.
