@@ -128,6 +128,8 @@ pub(super) fn open(state_dir: &Path) -> Result<Connection, QueueError> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     // A command line that closes the queue should not wait for a checkpoint; see `trim_log`.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Where there are partial indices, a statement is otherwise compiled anew for every value that is bound.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     let version = |conn: &Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     if version(&conn)? == 0 {

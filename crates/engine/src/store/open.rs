@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jobgate_model::{Error, ErrorKind};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::broken;
@@ -90,10 +91,14 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     connection.busy_timeout(BUSY).map_err(|e| broken("open the index", e))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch("PRAGMA cache_size = -8000").map_err(|e| broken("open the index", e))?;
-    // A command line that ends need not wait for a checkpoint; see `trim_log`.
-    connection
-        .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        .map_err(|e| broken("open the index", e))?;
+    for setting in [
+        // A command line that ends need not wait for a checkpoint; see `trim_log`.
+        DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+        // Where there are partial indices, a statement is otherwise compiled anew for every value that is bound.
+        DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG,
+    ] {
+        connection.set_db_config(setting, true).map_err(|e| broken("open the index", e))?;
+    }
     Ok(connection)
 }
 
