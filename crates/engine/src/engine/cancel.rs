@@ -12,7 +12,7 @@ use crate::types::{Cancelled, JobKey};
 
 /// How often a run that was told to stop is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
-/// How often the batch system is asked whether somebody else's run is gone.
+/// How often the batch system is asked whether a run that was told to stop is gone.
 const ASK: Duration = Duration::from_millis(400);
 
 impl Engine {
@@ -34,7 +34,7 @@ impl Engine {
         let mut ask = Instant::now() + ASK;
         loop {
             if Instant::now() >= ask {
-                self.settle_foreign(key)?;
+                self.ask_after_stopped(key)?;
                 ask = Instant::now() + ASK;
             }
             let record = self.look(self.by_key(key)?)?;
@@ -103,9 +103,11 @@ impl Engine {
         if stopping { Ok(Cancelled::Stopping) } else { self.canceled(&self.by_key(key)?) }
     }
 
-    /// psik's own runner records nothing when it is stopped: once its process is gone, we do.
-    fn settle_foreign(&self, key: JobKey) -> Result<(), Error> {
+    /// Asks after runs that do not end by themselves: a runner that was stopped before it began, or killed, records nothing,
+    /// and neither does psik's own. Once their process is gone, we do.
+    fn ask_after_stopped(&self, key: JobKey) -> Result<(), Error> {
         let open = self.store.read(|connection| runs::of_job(connection, key))?;
+        self.observe(&open)?;
         if open.iter().any(|run| run.marker.is_empty() && run.phase == Phase::Handed) {
             let record = self.by_key(key)?;
             if record.cancel {

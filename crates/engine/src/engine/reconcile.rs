@@ -137,7 +137,7 @@ impl Engine {
     }
 
     /// Asks every batch system about all of its runs, once.
-    fn observe(&self, open: &[OpenRun]) -> Result<(), Error> {
+    pub(super) fn observe(&self, open: &[OpenRun]) -> Result<(), Error> {
         for place in self.places() {
             let here = |run: &&OpenRun| {
                 run.phase == Phase::Handed

@@ -131,3 +131,12 @@ fn what_a_runner_reports_itself_is_not_sent_again() {
     bench.engine.poll(&me(), job.key).unwrap();
     assert_eq!(told(), [Queued, Failed]);
 }
+
+#[test]
+fn a_stopped_run_that_records_nothing_is_asked_after() {
+    let bench = Bench::new();
+    let job = bench.run(JobSpec::new("sleep"));
+    assert_eq!(bench.engine.cancel(&me(), job.key).unwrap(), Cancelled::Stopping);
+    assert_eq!(bench.engine.settle_cancel(job.key, Duration::from_secs(20)).unwrap(), Cancelled::Done);
+    assert_eq!(bench.states(&job), [(0, New), (1, Queued), (1, Failed), (0, Canceled)]);
+}
