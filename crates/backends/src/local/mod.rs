@@ -206,13 +206,23 @@ fn reason(run: &Run, line: &Line) -> &'static str {
 }
 
 /// The process of a run that psik itself started: its native id is a process id, which counts only if that process started
-/// when the run was queued.
+/// when the run was queued and works for this job. (Anybody may tell us of a `queued` row with any number in it.)
 fn foreign_process(run: &RunRef) -> Option<Identity> {
     let pid: i32 = run.native.as_ref()?.0.trim().parse().ok().filter(|pid| *pid > 1)?;
     let stat = stat(pid).ok().filter(|stat| !stat.is_dead())?;
     let started = now() - stat.age()?;
-    let same = (started - run.since).abs() <= SAME_START;
+    let same = (started - run.since).abs() <= SAME_START && works_for(pid, &run.base);
     same.then(|| Identity { pid: stat.pid, start_ticks: stat.start_ticks, boot: boot_id().to_owned() })
+}
+
+/// Whether a process, or one that it started, has the job's directory as its `base` variable, as psik's scripts have.
+fn works_for(pid: i32, base: &std::path::Path) -> bool {
+    let wanted = [b"base=".as_slice(), base.as_os_str().as_encoded_bytes()].concat();
+    let has = |pid: i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
+    };
+    has(pid) || descendants(pid).iter().any(|process| has(process.pid))
 }
 
 impl Backend for Local {

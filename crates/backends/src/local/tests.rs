@@ -412,10 +412,14 @@ fn a_missing_runner_refuses_rather_than_waits() {
 fn runs_that_psik_started_are_known_by_pid_and_start() {
     let site = Site::new();
     let local = site.open(1);
-    let mut stranger = std::process::Command::new("/bin/sh").args(["-c", "sleep 60 & wait"]).spawn().unwrap();
+    let job = site.job("", &[]).reference();
+    let mut stranger =
+        std::process::Command::new("/bin/sh").args(["-c", "sleep 60 & wait"]).env("base", &job.base).spawn().unwrap();
     let since = now();
     let native = Some(NativeId(stranger.id().to_string()));
-    let run = RunRef { marker: String::new(), native, since: since - 3600.0, ..site.job("", &[]).reference() };
+    let run = RunRef { marker: String::new(), native, since: since - 3600.0, ..job };
+    let other = RunRef { base: run.base.join("other"), since, ..run.clone() };
+    assert_eq!(local.cancel(&other).unwrap(), Cancel::Absent, "it works for another job");
     assert_eq!(local.cancel(&run).unwrap(), Cancel::Absent, "another process has that id now");
     let identity = Identity::of(stranger.id() as i32).unwrap();
     until("the child", || !descendants(identity.pid).is_empty());

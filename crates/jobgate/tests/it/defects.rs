@@ -149,6 +149,23 @@ fn d07_no_signal_goes_to_a_recycled_pid() {
     innocent.wait().unwrap();
 }
 
+/// Somebody tells us that a job is queued as process n: that is no leave to signal n, even if n is young enough.
+#[test]
+fn d07_what_callbacks_say_is_not_signalled() {
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    let mut client = gateway.client();
+    let jobid = client.create("v2", &script("x"));
+    let mut innocent = Command::new("sleep").arg("600").spawn().unwrap();
+    let body = json!({"jobid": jobid, "jobndx": 1, "state": "queued", "info": innocent.id()});
+    assert_eq!(client.post("/v2/jobs/callback", &body).json(), "OK");
+    assert_eq!(client.delete(&format!("/v2/jobs/{jobid}")).status, 200);
+    home.run(&["cancel", &jobid]);
+    stays("the innocent process lives", Duration::from_millis(500), || alive(innocent.id()));
+    innocent.kill().unwrap();
+    innocent.wait().unwrap();
+}
+
 #[test]
 fn d08_no_header_is_missed() {
     let home = Home::new();
