@@ -109,8 +109,8 @@ impl Backend for At {
     }
 
     /// at forgets a job when it ends; one that started has left rows in its `status.csv` by then.
-    fn find(&self, marker: &str) -> Result<Option<NativeId>, Error> {
-        let line = marker_line(marker);
+    fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
+        let line = marker_line(&run.marker);
         for (id, _) in self.queue()? {
             // It may have ended since.
             let script = start(self.programs.command("at").args(["-c", &id]))?.stdout;
@@ -127,7 +127,7 @@ impl Backend for At {
         }
         let native = match &run.native {
             Some(native) => Some(native.clone()),
-            None => self.find(&run.marker)?,
+            None => self.find(run)?,
         };
         let Some(native) = native else { return Ok(Cancel::Absent) };
         let Some((_, queue)) = self.queue()?.into_iter().find(|(id, _)| *id == native.0) else {
@@ -168,7 +168,7 @@ impl Backend for At {
                 Some((_, queue)) => Phase::Waiting(format!("queue {queue}")),
                 None => Phase::Absent,
             };
-            Sighting { marker: run.marker.clone(), phase }
+            Sighting { marker: run.marker.clone(), phase, began: None }
         };
         Ok(runs.iter().map(sighting).collect())
     }

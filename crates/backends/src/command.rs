@@ -57,7 +57,13 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Result<Output, Command
     run_within(command, input, TIME, OUTPUT)
 }
 
-fn run_within(command: &mut Command, input: &[u8], time: Duration, most: u64) -> Result<Output, CommandError> {
+/// The same, within a time and with so many bytes of output.
+pub(crate) fn run_within(
+    command: &mut Command,
+    input: &[u8],
+    time: Duration,
+    most: u64,
+) -> Result<Output, CommandError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let start = |source| CommandError::Start { program: program.clone(), source };
     // Files in memory rather than pipes: nobody can block on them, nor hold them open.

@@ -61,6 +61,21 @@ impl Stat {
         matches!(self.state, b'Z' | b'X')
     }
 
+    /// Whether it leads its process group.
+    pub(crate) fn leads_group(&self) -> bool {
+        self.group == self.pid
+    }
+
+    /// Whether it leads its session.
+    pub(crate) fn leads_session(&self) -> bool {
+        self.session == self.pid
+    }
+
+    /// The process as one that cannot be mistaken.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { pid: self.pid, start_ticks: self.start_ticks, boot: boot_id().to_owned() }
+    }
+
     /// How long ago it started, in seconds.
     pub(crate) fn age(&self) -> Option<f64> {
         let uptime: f64 = fs::read_to_string("/proc/uptime").ok()?.split_whitespace().next()?.parse().ok()?;
@@ -98,11 +113,21 @@ pub(crate) fn group_is_alive(group: i32) -> bool {
     all().iter().any(|stat| stat.group == group && !stat.is_dead())
 }
 
+/// The members of a process group that still run.
+pub(crate) fn group_members(group: i32) -> Vec<Identity> {
+    all().iter().filter(|stat| stat.group == group && !stat.is_dead()).map(Stat::identity).collect()
+}
+
+/// The children of a process that still run.
+pub(crate) fn children(parent: i32) -> Vec<Stat> {
+    all().into_iter().filter(|stat| stat.parent == parent && !stat.is_dead()).collect()
+}
+
 /// Kills what a dead session leader left behind. The kernel does not give a session's number to a new process while the
 /// session has members, so these are the leader's own.
 pub(crate) fn kill_session(leader: i32) {
     for stat in all().into_iter().filter(|stat| stat.session == leader && !stat.is_dead()) {
-        Identity { pid: stat.pid, start_ticks: stat.start_ticks, boot: boot_id().to_owned() }.signal(Signal::KILL);
+        stat.identity().signal(Signal::KILL);
     }
 }
 
@@ -117,11 +142,7 @@ pub(crate) fn descendants(pid: i32) -> Vec<Identity> {
         next += 1;
     }
     let known = |pid: &i32| all.iter().find(|stat| stat.pid == *pid);
-    found[1..]
-        .iter()
-        .filter_map(known)
-        .map(|stat| Identity { pid: stat.pid, start_ticks: stat.start_ticks, boot: boot_id().to_owned() })
-        .collect()
+    found[1..].iter().filter_map(known).map(Stat::identity).collect()
 }
 
 /// Processes whose argument list satisfies `fits`.
@@ -129,7 +150,7 @@ pub(crate) fn with_arguments(fits: impl Fn(&[&[u8]]) -> bool) -> Vec<Identity> {
     let of = |stat: Stat| {
         let line = fs::read(format!("/proc/{}/cmdline", stat.pid)).ok()?;
         let arguments: Vec<&[u8]> = line.strip_suffix(b"\0").unwrap_or(&line).split(|byte| *byte == 0).collect();
-        fits(&arguments).then(|| Identity { pid: stat.pid, start_ticks: stat.start_ticks, boot: boot_id().to_owned() })
+        fits(&arguments).then(|| stat.identity())
     };
     all().into_iter().filter(|stat| !stat.is_dead()).filter_map(of).collect()
 }

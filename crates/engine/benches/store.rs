@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jobgate_engine::{CallbackPolicy, Clock, Engine, ListQuery, NewJob, Place, Setup, Start, tree};
+use jobgate_engine::{CallbackPolicy, Clock, Engine, ListQuery, NewJob, Place, Quotas, Setup, Start, tree};
 use jobgate_model::{
     Backend, BackendConfig, Cancel, Error, Established, Evidence, Generation, JobSpec, NativeId, Principal, RunRef,
     RunRequest, Sighting, State, Submission, Transition,
@@ -25,7 +25,7 @@ impl Backend for Nothing {
     fn submit(&self, _: &RunRequest<'_>) -> Submission {
         Submission::Accepted(NativeId("1".into()))
     }
-    fn find(&self, _: &str) -> Result<Option<NativeId>, Error> {
+    fn find(&self, _: &RunRef) -> Result<Option<NativeId>, Error> {
         Ok(None)
     }
     fn cancel(&self, _: &RunRef) -> Result<Cancel, Error> {
@@ -59,6 +59,7 @@ fn open(dir: &std::path::Path) -> Engine {
         callbacks: CallbackPolicy::default(),
         poll_interval: Duration::from_secs(1),
         clock: Clock::system(),
+        quotas: Quotas::default(),
     })
     .unwrap()
 }

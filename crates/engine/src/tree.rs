@@ -5,10 +5,12 @@
 
 mod create;
 mod journal;
+mod measure;
 mod reports;
 mod spec;
 
-pub use create::{create, remove, restore};
+pub use create::{create, keep, remove, restore};
 pub use journal::{Journal, Row, Tail, append, console, invalid_rows, size, tail};
+pub(crate) use measure::{BLOCK, Walk};
 pub use reports::{announce_reports, reported};
 pub use spec::{StoredSpec, read_spec};

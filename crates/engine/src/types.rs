@@ -1,11 +1,16 @@
 //! What goes into and comes out of the engine.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobgate_model::{Backend, BackendConfig, Evidence, Generation, JobId, JobNdx, JobSpec, NativeId, State};
+use jobgate_model::{
+    Access, Backend, BackendConfig, Evidence, Generation, JobId, JobNdx, JobSpec, NativeId, Remark, State,
+};
+
+use crate::outgoing::{ClientIdentity, Reach, Targets};
 
 /// A configured place to run: psik's named backend, with the prefix under which its jobs live.
 #[derive(Debug, Clone)]
@@ -33,6 +38,19 @@ pub struct Setup {
     pub poll_interval: Duration,
     /// What time it is.
     pub clock: Clock,
+    /// What owners may have.
+    pub quotas: Quotas,
+}
+
+/// What each owner may have; `None`: any number. Administrators and the owner of psik's local mode may have anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Quotas {
+    /// Runs that are under way or intended; each task of an array is one.
+    pub live_jobs: Option<u64>,
+    /// Bytes in the directories of its jobs. Each file counts as whole blocks of 4 KiB.
+    pub stored: Option<u64>,
+    /// Owners for whom none of this holds.
+    pub exempt: BTreeSet<String>,
 }
 
 /// Where the time comes from: unix seconds (UTC). Tests pass their own.
@@ -77,6 +95,23 @@ pub struct CallbackPolicy {
     pub per_target: usize,
     /// Which addresses may be called.
     pub targets: Targets,
+    /// A PEM file with certificates of authorities that are trusted besides the system's.
+    pub roots: Option<PathBuf>,
+    /// What is presented to receivers that ask who calls.
+    pub identity: Option<ClientIdentity>,
+}
+
+impl CallbackPolicy {
+    /// What it allows the client that sends them.
+    pub fn reach(&self) -> Reach {
+        Reach {
+            timeout: self.timeout,
+            targets: self.targets,
+            setting: "[callbacks] targets",
+            roots: self.roots.clone(),
+            identity: self.identity.clone(),
+        }
+    }
 }
 
 impl Default for CallbackPolicy {
@@ -87,17 +122,10 @@ impl Default for CallbackPolicy {
             timeout: Duration::from_secs(15),
             per_target: 4,
             targets: Targets::Any,
+            roots: None,
+            identity: None,
         }
     }
-}
-
-/// Which addresses callbacks may go to; judged after name resolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Targets {
-    /// Any address (the default in local mode, where the caller could reach them anyway).
-    Any,
-    /// Public addresses only: loopback, private, link-local and other special ranges are refused.
-    Public,
 }
 
 /// The index's own key of a job: two prefixes may hold the same jobid.
@@ -129,6 +157,30 @@ pub struct Job {
     pub info: String,
     /// Whether a run of it is, or may still be, under way.
     pub live: bool,
+}
+
+/// What somebody wants to do with a job, as far as it matters whether that one may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// See it: its state, history, files, logs.
+    Read,
+    /// Change it: start, cancel, hold, release, upload, report a transition.
+    Write,
+    /// Dispose of it: delete it, say with whom it is shared.
+    Own,
+}
+
+/// That a job is shared with a user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share {
+    /// With whom.
+    pub user: String,
+    /// For what.
+    pub access: Access,
+    /// Who shared it.
+    pub by: String,
+    /// When, unix seconds.
+    pub created: f64,
 }
 
 /// One row of a listing, borrowed from the store while it is rendered.
@@ -252,6 +304,8 @@ pub struct Launched {
     pub jobndx: JobNdx,
     /// What the batch system calls it.
     pub native: NativeId,
+    /// What it has to say besides.
+    pub remarks: Vec<Remark>,
 }
 
 /// What came of a cancellation.

@@ -1,5 +1,13 @@
 //! The grammar of the command line: types only, no logic. Help, completions and man pages are made from it.
 
+pub(crate) mod audit;
+pub(crate) mod autosubmit;
+pub(crate) mod certs;
+pub(crate) mod share;
+pub(crate) mod slurm;
+pub(crate) mod srun;
+pub(crate) mod token;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,6 +60,8 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Wait until jobs have ended.
     Wait(Wait),
+    /// Share a job with another user, or no more.
+    Share(share::Share),
     /// Keep waiting jobs from starting.
     Hold(Stamps),
     /// Let held jobs start.
@@ -69,6 +79,16 @@ pub(crate) enum Command {
 
     /// Serve the HTTP API.
     Serve(Serve),
+    /// Serve the experiments of the workflow manager Autosubmit, as Autosubmit API does.
+    Autosubmit(autosubmit::Autosubmit),
+    /// Check or show the audit log.
+    Audit(audit::Audit),
+    /// Make certificates for TLS: a small authority for a team.
+    Certs(certs::Certs),
+    /// Make a token for Slurm's REST clients, as `scontrol token` does, or for the other interfaces.
+    Token(token::Token),
+    /// See what the site's policy makes of requests.
+    Policy(token::Policy),
     /// Print the configuration in effect.
     Config(ConfigArgs),
     /// Print a completion script for a shell.
@@ -317,6 +337,13 @@ pub(crate) struct Serve {
     /// Where jobs live, instead of the configured place.
     #[arg(long, value_name = "DIR")]
     pub(crate) prefix: Option<PathBuf>,
+    /// Serve one client on standard input and output, instead of listening.
+    #[arg(long, conflicts_with_all = ["listen", "uds", "certificate", "client_ca", "certified"])]
+    pub(crate) inetd: bool,
+    #[command(flatten)]
+    pub(crate) tls: certs::Tls,
+    #[command(flatten)]
+    pub(crate) dialect: slurm::Dialect,
     /// Configuration file: our TOML, or one of psik's or psik_api's JSON files.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

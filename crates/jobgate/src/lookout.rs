@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use jobgate_engine::Job;
+use jobgate_engine::{Job, Need};
 use jobgate_model::{Error, ErrorKind, JobId};
 
 use crate::gateway;
@@ -97,7 +97,7 @@ fn told(session: &Session, base: &Path) -> Result<Option<Job>, Error> {
     let ours = |prefix: &&Path| session.engine.places().iter().any(|place| place.prefix == *prefix);
     let jobid = base.file_name().and_then(|name| JobId::parse(name.to_str()?).ok());
     let (Some(prefix), Some(jobid)) = (base.parent().filter(ours), jobid) else { return Ok(None) };
-    let found = session.engine.find(&session.who, Some(prefix), &jobid);
+    let found = session.engine.find(&session.who, Need::Read, Some(prefix), &jobid);
     match found.and_then(|job| session.engine.poll(&session.who, job.key)) {
         Ok(job) => Ok(Some(job)),
         // Deleted meanwhile, or its place is not configured any more.

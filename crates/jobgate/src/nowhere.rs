@@ -32,7 +32,7 @@ impl Backend for Nowhere {
         Submission::Refused(refused())
     }
 
-    fn find(&self, _: &str) -> Result<Option<NativeId>, Error> {
+    fn find(&self, _: &RunRef) -> Result<Option<NativeId>, Error> {
         Ok(None)
     }
 

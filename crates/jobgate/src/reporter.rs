@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use jobgate_backends::note;
-use jobgate_engine::{Clock, Engine, Messenger, tree};
+use jobgate_engine::{Clock, Engine, Messenger, Need, tree};
 use jobgate_model::{Established, Generation, JobId, JobNdx, Principal, State, Transition};
 
 use crate::{config, gateway, wiring};
@@ -173,7 +173,7 @@ fn stand_in(run: &Run, news: &Receiver<News>) -> anyhow::Result<()> {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        let key = engine.find(&who, run.base.parent(), &run.jobid)?.key;
+        let key = engine.find(&who, Need::Write, run.base.parent(), &run.jobid)?.key;
         if let Some(runtime) = &runtime {
             runtime.block_on(engine.deliver_job(key, TURN))?;
         }

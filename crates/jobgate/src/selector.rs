@@ -1,6 +1,6 @@
 //! Which jobs a command line names: ids, `last`, `all`.
 
-use jobgate_engine::{Job, ListQuery, Order};
+use jobgate_engine::{Job, ListQuery, Need, Order};
 use jobgate_model::{Error, ErrorKind, JobId};
 
 use crate::wiring::Session;
@@ -80,7 +80,7 @@ fn find(session: &Session, text: &str) -> Result<Job, Error> {
     let jobid = JobId::parse(text).map_err(|_| {
         Error::invalid(format!("{text:?} is not a job id: expected something like 1693992878.203, `last` or `all`"))
     })?;
-    session.engine.find(&session.who, None, &jobid).map_err(|error| match error.kind() {
+    session.engine.find(&session.who, Need::Read, None, &jobid).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::not_found(format!("job {text} not found; `jobgate ls` lists all jobs")),
         _ => error,
     })

@@ -26,6 +26,16 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
+/// A URL without the name and the password that it may hold.
+pub(crate) fn without_password(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://**********{}", &rest[at..]).into(),
+        None => url.into(),
+    }
+}
+
 /// A line of `ls`. `paint` may colour the padded state.
 pub(crate) fn row(job: &JobRow<'_>, paint: impl Fn(&str) -> String) -> String {
     let state = paint(&format!("{:<10}", job.state.as_str()));
@@ -92,6 +102,18 @@ mod tests {
     use super::*;
     use jobgate_engine::JobKey;
     use jobgate_model::{Evidence, JobId, State};
+
+    #[test]
+    fn passwords_in_urls() {
+        for (url, expected) in [
+            ("http://h/p?a=b@c", "http://h/p?a=b@c"),
+            ("https://user:pass@h:5/p", "https://**********@h:5/p"),
+            ("http://a@b@[::1", "http://**********@[::1"),
+            ("mailto:a@b", "mailto:a@b"),
+        ] {
+            assert_eq!(without_password(url), expected);
+        }
+    }
 
     #[test]
     fn rows_of_the_list_as_psik_prints_them() {

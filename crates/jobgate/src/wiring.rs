@@ -1,17 +1,33 @@
 //! From the configuration to a working engine.
 
+pub(crate) mod autosubmit;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jobgate_backends::{Local, LocalSettings};
-use jobgate_engine::{CallbackPolicy, Clock, Engine, Job, JobKey, Place, Setup};
+use jobgate_backends::{
+    AccountingPrograms, Bookkeeping, ClusterSettings, Described, Local, LocalCluster, LocalSettings, Remote,
+    RemoteSettings, RemoteSite, UserEntry,
+};
+use jobgate_engine::{CallbackPolicy, Clock, Engine, Job, JobKey, Outgoing, Place, Quotas, Setup};
 use jobgate_model::{Backend, BackendConfig, Error, Established, Principal};
+use jobgate_server::biscuit::Policy;
+use jobgate_server::{
+    AuditSettings, AuthSettings, Issuer, IssuerSettings, KeySource, LoginSettings, Logins, Names, Secret, Shown,
+    SlurmKeys, SlurmSettings, shared_key,
+};
+use jobgate_slurm::ledger::Ledger;
+use jobgate_slurm::restd::Restd;
 
+use crate::accounts;
 use crate::cli::Options;
-use crate::config::{self, Config, LocalConfig, Purpose};
+use crate::config::slurm::{AccountingConfig, UserConfig};
+use crate::config::{self, Config, Purpose};
 use crate::gateway;
+use crate::nobooks::NoBooks;
 use crate::nowhere::{NOWHERE, Nowhere};
 use crate::printer::Printer;
 
@@ -20,6 +36,9 @@ const DELIVERY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The type of the embedded batch system in a configuration.
 pub(crate) const LOCAL: &str = "local";
+
+/// The place of a real cluster's jobs where none is configured for it.
+const CLUSTER: &str = "slurm";
 
 /// What a command works with.
 #[derive(Debug)]
@@ -43,7 +62,7 @@ impl Session {
         {
             Printer::new().note(why);
         }
-        let (engine, local) = open(&config)?;
+        let (engine, local) = open(&config, cluster(&config)?.as_ref())?;
         Ok(Self { config, engine, local, who: Principal::local(Established::Process) })
     }
 
@@ -78,14 +97,183 @@ impl Session {
     }
 }
 
-/// The engine of a configuration.
-pub(crate) fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
-    open(config).map(|(engine, _)| engine)
+/// The engine of a configuration, and what Slurm's dialect of a server shows: a real cluster if one is configured, otherwise the
+/// embedded batch system if one of the places is its.
+pub(crate) fn serving(config: &Config) -> anyhow::Result<(Arc<Engine>, Option<SlurmSettings>)> {
+    // A server that cannot make its calls does not start; the command line does its work all the same.
+    Outgoing::new(config.callbacks.reach()).check().context("invalid [callbacks]")?;
+    Outgoing::new(config.auth.outgoing.reach()).check().context("invalid [auth.outgoing]")?;
+    let cluster = cluster(config)?;
+    let (engine, local) = open(config, cluster.as_ref())?;
+    let slurm = match (cluster, local) {
+        _ if !config.slurm.enabled => None,
+        (Some(cluster), _) => Some(real(config, cluster)),
+        (None, local) => local.map(|local| slurm(config, local)),
+    };
+    Ok((engine, slurm))
+}
+
+/// The real cluster, if one is configured. Nothing is asked of it yet.
+fn cluster(config: &Config) -> anyhow::Result<Option<Arc<Remote>>> {
+    let Some(controller) = &config.slurm.controller else { return Ok(None) };
+    let key = config.slurm.jwt_key.as_deref().map(shared_key).transpose();
+    Ok(Some(Remote::new(RemoteSettings {
+        name: Some(config.slurm.cluster.clone()).filter(|name| !name.is_empty()),
+        controllers: controller.controllers(),
+        protocol: controller.protocol,
+        limits: controller.limits,
+        freshness: controller.freshness,
+        key: key.map_err(anyhow::Error::msg).context("slurm.jwt_key")?,
+        users: users(config),
+        ledger: config.slurm.accounting.as_ref().map(ledger),
+    })))
+}
+
+/// Who answers for a real cluster's accounting database.
+fn ledger(accounting: &AccountingConfig) -> Arc<dyn Ledger> {
+    match accounting {
+        AccountingConfig::Restd(address, limits) => Arc::new(Restd::new(address.clone(), *limits)),
+        AccountingConfig::Programs(dir) => Arc::new(AccountingPrograms::new(dir.clone())),
+    }
+}
+
+fn users(config: &Config) -> BTreeMap<String, UserEntry> {
+    let entry = |user: &UserConfig| UserEntry { uid: user.uid, gid: user.gid };
+    config.slurm.users.iter().map(|(login, user)| (login.clone(), entry(user))).collect()
+}
+
+/// A real cluster behind the dialect.
+fn real(config: &Config, cluster: Arc<Remote>) -> SlurmSettings {
+    let slurm = &config.slurm;
+    let place = config.places.iter().find(|place| place.backend.kind == "slurm");
+    SlurmSettings {
+        cluster: Shown::Real(Arc::new(RemoteSite(cluster))),
+        accounting: Arc::new(NoBooks),
+        versions: slurm.data_parsers.clone(),
+        plugins: slurm.plugins.clone(),
+        backend: place.map_or_else(|| CLUSTER.into(), |place| place.name.clone()),
+        private_jobs: false,
+        listing_cache: slurm.listing_cache,
+    }
+}
+
+fn slurm(config: &Config, local: Arc<Local>) -> SlurmSettings {
+    let slurm = &config.slurm;
+    let login = accounts::login();
+    let mut settings = ClusterSettings::new(&slurm.cluster, &login);
+    settings.users = users(config);
+    settings.min_job_age = slurm.min_job_age.as_secs();
+    settings.enforce = slurm.enforce.iter().map(|what| what.as_str().to_owned()).collect();
+    settings.private_jobs = slurm.private_jobs;
+    let cluster = Arc::new(LocalCluster::new(local, settings));
+    let local_place = config.places.iter().filter(|place| place.backend.kind == LOCAL);
+    let backend = local_place.clone().find(|place| place.name == "default").or(local_place.clone().next());
+    SlurmSettings {
+        cluster: Shown::Embedded(Arc::clone(&cluster) as _),
+        accounting: cluster,
+        versions: slurm.data_parsers.clone(),
+        plugins: slurm.plugins.clone(),
+        backend: backend.map(|place| place.name.clone()).unwrap_or_default(),
+        private_jobs: slurm.private_jobs,
+        listing_cache: slurm.listing_cache,
+    }
+}
+
+/// Refuses to start with keys that others can read, or with a policy that nobody can.
+pub(crate) fn check_auth(config: &Config) -> anyhow::Result<()> {
+    config
+        .auth
+        .biscuit
+        .settings(&config.state_dir)
+        .check()
+        .map_err(anyhow::Error::msg)
+        .context("cannot use biscuits")?;
+    if let Some(path) = &config.auth.policy {
+        Policy::read(path).with_context(|| format!("cannot use the policy {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Who is who in this configuration.
+pub(crate) fn names(config: &Config) -> Names {
+    let users = config.slurm.users.clone();
+    let of_uid = move |uid: u32| {
+        let configured = users.iter().find(|(_, user)| user.uid == uid).map(|(login, _)| login.clone());
+        configured.or_else(|| accounts::user(&uid.to_string()).map(|user| user.login))
+    };
+    Names {
+        login: accounts::login(),
+        administrators: config.auth.administrators.iter().chain(&config.slurm.administrators).cloned().collect(),
+        of_uid: Arc::new(of_uid),
+    }
+}
+
+/// Whom a server of this configuration trusts with what.
+pub(crate) fn auth(config: &Config, shown: Option<&SlurmSettings>) -> anyhow::Result<AuthSettings> {
+    let slurm = &config.slurm;
+    let outside = Arc::new(Outgoing::new(config.auth.outgoing.reach()));
+    let asks = |one: &IssuerSettings| matches!(one.keys, KeySource::Url(_));
+    if !config.auth.providers.is_empty() || config.auth.issuers.iter().any(asks) {
+        outside.check().context("invalid [auth.outgoing]")?;
+    }
+    let issuers = config.auth.issuers.iter().map(|one| Ok(Arc::new(Issuer::open(one.clone(), &outside)?)));
+    let secrets = config.auth.secrets.iter().map(|one| Ok(Arc::new(Secret::open(one.clone())?)));
+    Ok(AuthSettings {
+        issuers: issuers.collect::<anyhow::Result<_>>()?,
+        secrets: secrets.collect::<anyhow::Result<_>>()?,
+        logins: logins(config, &outside)?,
+        names: names(config),
+        slurm_keys: SlurmKeys {
+            hs256: slurm.shared_key(&config.state_dir),
+            jwks: slurm.jwks.clone(),
+            user_claim: slurm.user_claim.clone(),
+            controller: shown.and_then(|shown| match &shown.cluster {
+                Shown::Real(site) => Some(Arc::clone(site)),
+                Shown::Embedded(_) => None,
+            }),
+        },
+        named_by: config.auth.certificate.user.clone(),
+        rates: config.quota.rates,
+        origins: config.server.cors_origins.clone(),
+        biscuit: Some(config.auth.biscuit.settings(&config.state_dir)),
+        policy: config.auth.policy.clone(),
+        ..AuthSettings::default()
+    })
+}
+
+/// Logins of people, if somebody lets them in.
+fn logins(config: &Config, outside: &Arc<Outgoing>) -> anyhow::Result<Option<Arc<Logins>>> {
+    let auth = &config.auth;
+    if auth.providers.is_empty() {
+        return Ok(None);
+    }
+    let settings = LoginSettings {
+        url: auth.url.clone(),
+        session: auth.session,
+        state_dir: config.state_dir.clone(),
+        providers: auth.providers.clone(),
+    };
+    Ok(Some(Arc::new(Logins::open(settings, outside)?)))
+}
+
+/// What a server of this configuration records.
+pub(crate) fn audit(config: &Config) -> AuditSettings {
+    let audit = &config.audit;
+    AuditSettings {
+        file: audit.path(&config.state_dir),
+        reads: audit.reads,
+        on_failure: audit.on_failure,
+        login: accounts::login(),
+    }
 }
 
 /// The engine of a configuration and, if one of its places runs there, the embedded batch system.
-fn open(config: &Config) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
-    let settings = jobgate_backends::Settings { runner: program()?, local: local_settings(config, program()?) };
+fn open(config: &Config, cluster: Option<&Arc<Remote>>) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
+    let settings = jobgate_backends::Settings {
+        runner: program()?,
+        local: local_settings(config, program()?),
+        cluster: cluster.cloned(),
+    };
     let mut local = None;
     let mut opened: Vec<(&str, Arc<dyn Backend>)> = Vec::new();
     let mut places = Vec::with_capacity(config.places.len());
@@ -102,14 +290,30 @@ fn open(config: &Config) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
         let prefix = place.prefix.clone();
         places.push(Place { name: place.name.clone(), prefix, config: place.backend.clone(), backend });
     }
+    if let Some(cluster) = cluster
+        && !config.places.iter().any(|place| place.backend.kind == "slurm")
+        && let Some(first) = places.first()
+    {
+        // Jobs of Slurm's dialect need a place; psik's jobs are not let in there, since they would run as our own user.
+        let backend = Arc::new(Described::new(Arc::clone(cluster), accounts::login()));
+        let settings = BackendConfig { kind: "slurm".into(), ..BackendConfig::default() };
+        places.push(Place { name: CLUSTER.into(), prefix: first.prefix.clone(), config: settings, backend });
+    }
     let engine = Engine::open(Setup {
         state_dir: config.state_dir.clone(),
         places,
         callbacks: config.callbacks.clone(),
         poll_interval: config.poll_interval,
         clock: Clock::system(),
+        quotas: quotas(config),
     })?;
     Ok((Arc::new(engine), local))
+}
+
+/// What owners may have. Names that are administrators whoever vouches for them are exempt.
+fn quotas(config: &Config) -> Quotas {
+    let administrators = config.auth.administrators.iter().chain(&config.slurm.administrators);
+    Quotas { live_jobs: config.quota.live_jobs, stored: config.quota.stored, exempt: administrators.cloned().collect() }
 }
 
 /// An engine for the one job at `base`, whatever is configured: for those who were told a directory and no more. It reads
@@ -123,13 +327,15 @@ pub(crate) fn engine_at(
     let prefix = base.parent().with_context(|| format!("{} is not a job's directory", base.display()))?.to_path_buf();
     let local = LocalSettings::new(state_dir.to_path_buf(), program()?);
     // No batch system is asked, so the one that opens fastest will do.
-    let backend = jobgate_backends::open("at", &jobgate_backends::Settings { runner: program()?, local })?;
+    let backend =
+        jobgate_backends::open("at", &jobgate_backends::Settings { runner: program()?, local, cluster: None })?;
     Ok(Arc::new(Engine::open(Setup {
         state_dir: state_dir.to_path_buf(),
         places: vec![Place { name: name.to_owned(), prefix, config: BackendConfig::default(), backend }],
         callbacks,
         poll_interval: Duration::from_secs(10),
         clock: Clock::system(),
+        quotas: Quotas::default(),
     })?))
 }
 
@@ -144,7 +350,11 @@ fn program() -> anyhow::Result<PathBuf> {
 }
 
 fn local_settings(config: &Config, runner: PathBuf) -> LocalSettings {
-    let LocalConfig { cores, memory, gpus, licences, oversize, partitions } = config.local.clone();
     let settings = LocalSettings::new(config.state_dir.clone(), runner);
-    LocalSettings { cores, memory, gpus, licences, oversize, partitions, config: config.file.clone(), ..settings }
+    let bookkeeping = Bookkeeping {
+        cluster: config.slurm.cluster.clone(),
+        login: accounts::login(),
+        enforce: config.slurm.enforce.iter().map(|what| what.as_str().to_owned()).collect(),
+    };
+    config.local.apply(LocalSettings { config: config.file.clone(), bookkeeping, ..settings })
 }

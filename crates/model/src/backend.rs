@@ -30,6 +30,13 @@ pub enum Evidence {
     Callback,
 }
 
+/// The file in a job's directory that holds its description in its batch system's own terms, if it has one: the body of a
+/// submission by Slurm's REST API as it came, `{"version": "v0.0.NN", "now": SECONDS, "request": {...}}`.
+pub const DESCRIPTION: &str = "slurm.json";
+
+/// The attribute by which a spec says that there is such a description; its value is the version.
+pub const DESCRIBED: &str = "slurm_description";
+
 /// One run to be handed to a batch system.
 #[derive(Debug, Clone, Copy)]
 pub struct RunRequest<'a> {
@@ -67,6 +74,8 @@ pub struct RunRef {
     pub jobid: JobId,
     /// The run.
     pub jobndx: JobNdx,
+    /// Whose job it is.
+    pub owner: String,
     /// The marker it was submitted with; empty for runs that psik submitted.
     pub marker: String,
     /// What the batch system calls it; `None` when that is not known.
@@ -75,11 +84,22 @@ pub struct RunRef {
     pub since: f64,
 }
 
+/// What a batch system has to say of a run although it took it: that it is held, for example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The batch system's own number for it, if it has one.
+    pub number: Option<i32>,
+    /// Its words.
+    pub words: String,
+}
+
 /// What came of a submission.
 #[derive(Debug)]
 pub enum Submission {
     /// The batch system has it.
     Accepted(NativeId),
+    /// The batch system has it, and has something to say.
+    Remarked(NativeId, Vec<Remark>),
     /// The batch system does not have it and never will.
     Refused(Error),
     /// Nobody knows; look for the marker before trying again.
@@ -119,6 +139,8 @@ pub struct Sighting {
     pub marker: String,
     /// What was seen.
     pub phase: Phase,
+    /// When it began to run (unix seconds), if nobody but the batch system tells.
+    pub began: Option<f64>,
 }
 
 /// Told by [`Backend::attend`] when a job's directory is worth a look: its path, and what is known beyond the files.
@@ -153,8 +175,10 @@ pub trait Backend: Send + Sync + fmt::Debug {
         let _ = marker;
     }
 
-    /// Looks for a run by its marker. `Ok(None)` only if the batch system surely does not have it.
-    fn find(&self, marker: &str) -> Result<Option<NativeId>, Error>;
+    /// Looks for a run by its marker. `Ok(None)` only if the batch system surely does not have it, and will not get it by a
+    /// submission that is still on its way. An error of the kind `Timeout` says that this is not certain yet; one of the kind
+    /// `Conflict`, that nobody will ever know.
+    fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error>;
 
     /// Stops a run.
     fn cancel(&self, run: &RunRef) -> Result<Cancel, Error>;

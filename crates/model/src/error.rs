@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 /// What went wrong, as far as a caller can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,13 +38,15 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
+    number: Option<i32>,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of this kind with a public message: lower-case sentence, no final period, names the thing and the remedy.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), number: None, retry_after: None, source: None }
     }
 
     /// The request is wrong.
@@ -69,6 +72,36 @@ impl Error {
     pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(cause.into());
         self
+    }
+
+    /// Adds the number by which the batch system's own users know this failure (Slurm's errno).
+    #[must_use]
+    pub fn numbered(mut self, number: i32) -> Self {
+        self.number = Some(number);
+        self
+    }
+
+    /// Adds when it is worth asking again. Without it, that is in a second for what is exhausted or away.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// So long the caller should wait before asking again, in whole seconds and never 0, as `Retry-After` has it; `None`:
+    /// asking again will not help.
+    pub fn wait_secs(&self) -> Option<u64> {
+        let wait = match (self.retry_after, self.kind) {
+            (Some(wait), _) => wait,
+            (None, ErrorKind::Exhausted | ErrorKind::Unavailable) => Duration::from_secs(1),
+            (None, _) => return None,
+        };
+        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    /// The batch system's own number for this failure, where it has one.
+    pub fn number(&self) -> Option<i32> {
+        self.number
     }
 
     /// What kind of failure this is.
@@ -109,6 +142,14 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_are_whole_seconds_rounded_up() {
+        let wait = |millis| Error::invalid("x").retry_after(Duration::from_millis(millis)).wait_secs();
+        assert_eq!([0, 1, 1000, 1001].map(wait), [Some(1), Some(1), Some(1), Some(2)]);
+        assert_eq!(Error::new(ErrorKind::Exhausted, "x").wait_secs(), Some(1));
+        assert_eq!(Error::invalid("x").wait_secs(), None);
+    }
 
     #[test]
     fn the_cause_is_in_the_chain_but_not_in_the_message() {

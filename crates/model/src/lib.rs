@@ -4,6 +4,7 @@
 //! speaks in these types, so a word means the same thing in the command line, a dialect, the engine and a backend.
 
 mod backend;
+mod ending;
 mod error;
 mod id;
 mod parse;
@@ -12,13 +13,17 @@ mod spec;
 mod state;
 mod transition;
 
-pub use backend::{Backend, Cancel, Evidence, NativeId, Phase, RunRef, RunRequest, Sighting, Submission, Tasks, Tell};
+pub use backend::{
+    Backend, Cancel, DESCRIBED, DESCRIPTION, Evidence, NativeId, Phase, Remark, RunRef, RunRequest, Sighting,
+    Submission, Tasks, Tell,
+};
+pub use ending::Ending;
 pub use error::{Error, ErrorKind};
 pub use id::{JobId, JobNdx};
 pub use parse::{
     Generation, Loc, Violation, lax_int, parse_backend_config, parse_spec, parse_state_name, query_bool, query_int,
 };
-pub use principal::{Established, Principal};
+pub use principal::{Access, Established, LOCAL, Principal, Role, is_user_name};
 pub use spec::{BackendConfig, JobSpec, ResourceSpec, StringMap};
 pub use state::{Move, State};
 pub use transition::{Transition, clean_info};

@@ -1,15 +1,20 @@
 //! What all handlers share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jobgate_engine::{Cancelled, Engine, JobKey, OnRefusal};
+use jobgate_engine::{Cancelled, Engine, JobKey, OnRefusal, Place};
 use jobgate_model::{Error, JobId};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
-use crate::auth::Policy;
+use crate::audit::Audit;
+use crate::auth::{Backends, Gatekeeper};
+use crate::autosubmit::Autosubmit;
+use crate::buckets::Damper;
 use crate::metrics::Metrics;
 use crate::psik::Listings;
+use crate::slurm::Slurm;
 use crate::{Limits, Settings};
 
 /// So many hand-overs to batch systems run at the same time.
@@ -23,23 +28,36 @@ const SETTLE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) policy: Policy,
+    pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) audit: Audit,
+    pub(crate) damper: Damper,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) listings: Listings,
+    pub(crate) slurm: Option<Arc<Slurm>>,
+    pub(crate) autosubmit: Option<Arc<Autosubmit>>,
     launches: Semaphore,
+    launching: Mutex<JoinSet<()>>,
     settlers: Semaphore,
 }
 
 impl App {
     pub(crate) fn new(engine: Arc<Engine>, settings: &Settings) -> Self {
+        let backends = backends(&engine, settings);
+        let gatekeeper = Gatekeeper::new(settings.mode, &settings.hosts, &settings.auth, backends);
+        let audit = Audit::new(&settings.audit);
         Self {
             engine,
-            policy: Policy::new(settings.mode, &settings.hosts),
+            metrics: Metrics::new(audit.counters(), &gatekeeper.rates.refused),
+            gatekeeper,
+            audit,
+            damper: Damper::default(),
             limits: settings.limits.clone(),
-            metrics: Metrics::default(),
             listings: Listings::new(settings.limits.listing_cache),
+            slurm: settings.slurm.clone().map(|slurm| Arc::new(Slurm::new(slurm))),
+            autosubmit: settings.autosubmit.clone().map(|settings| Arc::new(Autosubmit::new(settings))),
             launches: Semaphore::new(LAUNCHES),
+            launching: Mutex::default(),
             settlers: Semaphore::new(SETTLERS),
         }
     }
@@ -57,12 +75,20 @@ impl App {
     /// does not happen here is made up for by the engine's background work.
     pub(crate) fn launch_later(self: &Arc<Self>, key: JobKey, jobid: JobId) {
         let app = Arc::clone(self);
-        tokio::spawn(async move {
+        let mut launching = self.launching.lock().unwrap_or_else(PoisonError::into_inner);
+        while launching.try_join_next().is_some() {}
+        launching.spawn(async move {
             let _permit = app.launches.acquire().await;
             if let Err(error) = app.ask(move |engine| engine.launch(key, OnRefusal::Record)).await {
                 tracing::error!(%jobid, error = error.chain(), "cannot hand the job to its batch system");
             }
         });
+    }
+
+    /// Waits until what was to be launched later has been.
+    pub(crate) async fn launched(&self) {
+        let mut launching = std::mem::take(&mut *self.launching.lock().unwrap_or_else(PoisonError::into_inner));
+        while launching.join_next().await.is_some() {}
     }
 
     /// Sees a cancellation through after the caller has been answered.
@@ -78,6 +104,17 @@ impl App {
                 tracing::error!(%jobid, error = error.chain(), "cannot see the cancellation through");
             }
         });
+    }
+}
+
+/// The names of backends, and which of them are behind Slurm's dialect.
+fn backends(engine: &Engine, settings: &Settings) -> Backends {
+    let place = settings.slurm.as_ref().and_then(|slurm| engine.place(&slurm.backend));
+    let same = |one: &&Place| place.is_some_and(|place| place.backend.kind() == one.backend.kind());
+    let names = |places: Vec<&Place>| places.into_iter().map(|place| place.name.clone()).collect();
+    Backends {
+        all: names(engine.places().iter().collect()),
+        slurm: names(engine.places().iter().filter(same).collect()),
     }
 }
 

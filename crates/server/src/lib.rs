@@ -8,22 +8,51 @@
 
 mod accept;
 mod app;
+mod asked;
+mod audit;
 mod auth;
+mod autosubmit;
+mod buckets;
+mod cors;
 mod files;
+mod headers;
+mod inherit;
 mod linger;
 mod listen;
+mod listener;
 mod metrics;
 mod observe;
 mod pages;
+mod promise;
 mod psik;
 mod router;
 mod serve;
 mod settings;
+mod slurm;
 mod stall;
+mod status;
 #[cfg(test)]
 mod tests;
+mod tls;
 
-pub use auth::Mode;
+pub use audit::{AuditSettings, OnFailure};
+pub use auth::biscuit;
+pub use auth::certificate::NamedBy;
+pub use auth::slurm::Accepted;
+pub use auth::{
+    AuthSettings, AutosubmitKeys, CasSettings, ClaimsFrom, Clients, Door, Freshness, GithubSettings, Issuer,
+    IssuerSettings, KeySource, LoginSettings, Logins, Mode, Names, OidcSettings, ProviderSettings, RateSettings,
+    RoleClaim, Secret, SecretMethod, SecretSettings, SlurmKeys, TrustError, Vouching, Wire, shared_key,
+};
+pub use auth::{Protection, SigningKey};
+pub use autosubmit::{AutosubmitSettings, Background, Draw, read_api_file};
+pub use buckets::Rate;
+pub use cors::Origin;
+pub use inherit::{Inherited, is_inherited};
+pub use jsonwebtoken::Algorithm;
 pub use listen::{Endpoint, ListenError, Sockets, bind};
-pub use serve::{serve, terminated};
-pub use settings::{Limits, Settings};
+pub use listener::{Listener, Spot};
+pub use serve::{serve, serve_inherited, terminated};
+pub use settings::{ClearText, Limits, Settings, SocketAccess};
+pub use slurm::{Shown, SlurmSettings};
+pub use tls::{ClientAuthority, Demand, TlsError, TlsFiles};

@@ -12,6 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::audit::Counters;
+use crate::auth::Passed;
+
 /// The text format that [`Metrics::render`] writes.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -46,8 +49,9 @@ pub(crate) struct Metrics {
     events: Gauge,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// With the numbers that others count.
+    pub(crate) fn new(audit: &Counters, limits: &Family<Passed, Counter>) -> Self {
         let mut all = Self {
             registry: Registry::with_prefix("jobgate"),
             requests: Family::default(),
@@ -67,11 +71,13 @@ impl Default for Metrics {
         registry.register("jobs", "Jobs by the state of their last transition", all.jobs.clone());
         registry.register("deliveries_pending", "Callback deliveries waiting", all.deliveries.clone());
         registry.register("last_event", "Sequence number of the last recorded event", all.events.clone());
+        registry.register("rate_limited", "Requests refused because too many came", limits.clone());
+        registry.register("audit_records", "Records written to the audit log", audit.written.clone());
+        registry.register("audit_lost", "Records that the audit log lacks", audit.lost.clone());
+        registry.register("audit_failures", "Attempts to write the audit log that failed", audit.failures.clone());
         all
     }
-}
 
-impl Metrics {
     /// Counts an answered request. `route` is the matched pattern, never the path itself.
     pub(crate) fn count(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         let method = match method.as_str() {
@@ -105,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_page() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(&Counters::default(), &Family::default());
         metrics.count(&Method::GET, "/v1/jobs", StatusCode::OK, Duration::from_millis(2));
         metrics.count(&Method::from_bytes(b"BREW").unwrap(), "unmatched", StatusCode::NOT_FOUND, Duration::ZERO);
         let page = metrics.render(&Counts { jobs: [1, 2, 3, 4, 5, 6], deliveries_pending: 7, last_event: 8 });
@@ -116,6 +122,7 @@ mod tests {
             r#"jobgate_jobs{state="canceled"} 6"#,
             "jobgate_deliveries_pending 7",
             "jobgate_last_event 8",
+            "jobgate_audit_lost_total 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in {page}");
         }

@@ -14,24 +14,39 @@ use futures_util::FutureExt;
 use jobgate_model::{Error, ErrorKind};
 use tracing::Instrument;
 
+use crate::accept::Peer;
 use crate::app::App;
-use crate::auth::Admission;
+use crate::asked::Asked;
+use crate::audit::{Trail, records};
+use crate::auth::{Admission, Door, Wire};
+use crate::headers::{self, For};
 use crate::psik::error::Fault;
+use crate::{autosubmit, psik, slurm};
 
+/// The route of what no route matches.
+const UNMATCHED: &str = "unmatched";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Observes one request. What is logged of it is its method, the matched route, and the outcome: never the path's or the
 /// query's values, which may be private.
-pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    let asked = Asked::of(&method, request.uri().path(), Some(route).filter(|route| *route != UNMATCHED));
+    let (peer, trail) = (request.extensions().get::<Peer>().copied(), Trail::default());
+    let wire = request.extensions().get::<Arc<Door>>().map_or(Wire::Clear, |door| door.wire);
+    request.extensions_mut().insert(trail.clone());
+    request.extensions_mut().insert(asked.clone());
     let id = request.headers().get(REQUEST_ID).filter(|id| is_sane(id)).cloned().unwrap_or_else(fresh_id);
 
     // what is logged on the way carries the request's id
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or("-"));
-    let answer = AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await;
+    let answer = match app.audit.admit() {
+        Err(error) if asked.changes() => Ok(refuse(&asked, &error)),
+        _ => AssertUnwindSafe(next.run(request).instrument(span.clone())).catch_unwind().await,
+    };
     // A panic is answered like any other fault of ours, and the connection goes on.
     let mut response = answer.unwrap_or_else(|panic| {
         let _entered = span.enter();
@@ -53,8 +68,20 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
         request_id = id.to_str().unwrap_or("-"),
         "request"
     );
+    records(&app.audit, &app.damper, &asked, (peer, wire), &trail, status, id.to_str().unwrap_or("-"));
+    let known = response.extensions().get::<Admission>().is_some_and(Admission::is_known);
+    headers::protect(&mut response, if known { For::One } else { For::Anybody }, wire);
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Nothing is done that cannot be recorded.
+fn refuse(asked: &Asked, error: &Error) -> Response {
+    match asked.dialect {
+        "slurm" => slurm::away(error),
+        "autosubmit" => autosubmit::refuse(error),
+        _ => psik::error::render(error),
+    }
 }
 
 /// A caller's request id is taken over if it is short and harmless in a log.

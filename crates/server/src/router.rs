@@ -9,21 +9,34 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
+use tower::util::MapRequest;
 
 use crate::app::App;
-use crate::auth::{self, Audience};
+use crate::auth::login::routes as login;
+use crate::auth::{self, Audience, Wire};
+use crate::autosubmit::{self, AutosubmitApp};
+use crate::cors::cors;
 use crate::observe::observe;
 use crate::pages;
 use crate::psik::{Dialect, Psik, error, routes};
+use crate::slurm::{self, SlurmApp};
 
 /// The whole product.
 pub(crate) fn router(app: &Arc<App>) -> Router {
+    if app.gatekeeper.speaks_slurm_only() {
+        return slurm_alone(app);
+    }
+    if app.gatekeeper.speaks_autosubmit_only() {
+        return autosubmit_alone(app);
+    }
     let mut all = Router::new();
     for (audience, routes) in [
         (Audience::Anyone, Router::new().route("/healthz", get(pages::health))),
         (Audience::Operator, operator().with_state(Arc::clone(app))),
         (Audience::Public, documents()),
+        (Audience::Public, logins().with_state(Arc::clone(app))),
+        (Audience::Arrival, arrivals().with_state(Arc::clone(app))),
     ] {
         all = all.merge(gated(app, audience, routes));
     }
@@ -33,16 +46,75 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         all = all.merge(gated(app, Audience::Public, psik_public(p).with_state(psik.clone())));
         all = all.merge(gated(app, Audience::Owner, psik_jobs(p).with_state(psik)));
     }
+    if let Some(slurm) = &app.slurm {
+        let shared = SlurmApp { app: Arc::clone(app), slurm: Arc::clone(slurm) };
+        all = all.merge(gated(app, Audience::Slurm, slurm_dialect(shared)));
+    }
+    if let Some(shared) = autosubmit(app) {
+        all = all.merge(autosubmit::dialect(&shared, false));
+    }
     let unmatched = Router::new().fallback(async || error::not_found());
-    all.merge(gated(app, Audience::Public, unmatched))
-        // every body has its own limit, where it is read
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::clone(app), observe))
+    all = around(app, all.merge(gated(app, Audience::Public, unmatched)));
+    if app.autosubmit.is_some() { collapsing(all) } else { all }
+}
+
+/// Autosubmit's dialect and nothing else. Its routes are a table of `autosubmit/table.rs`.
+fn autosubmit_alone(app: &Arc<App>) -> Router {
+    let mut all = gated(app, Audience::Anyone, Router::new().route("/healthz", get(pages::health)));
+    if let Some(shared) = autosubmit(app) {
+        all = all.merge(autosubmit::dialect(&shared, true));
+    }
+    collapsing(around(app, all.fallback(async || error::not_found())))
+}
+
+/// Autosubmit's dialect with what its handlers share.
+fn autosubmit(app: &Arc<App>) -> Option<AutosubmitApp> {
+    Some(AutosubmitApp { app: Arc::clone(app), autosubmit: Arc::clone(app.autosubmit.as_ref()?) })
+}
+
+/// Takes several slashes for one where Autosubmit's clients may send them, before a route is looked for.
+fn collapsing(all: Router) -> Router {
+    Router::new().fallback_service(MapRequest::new(all, autosubmit::collapsed))
+}
+
+/// Slurm's dialect and nothing else: also what there is not is answered in its manner.
+fn slurm_alone(app: &Arc<App>) -> Router {
+    let mut all = gated(app, Audience::Anyone, Router::new().route("/healthz", get(pages::health)));
+    if let Some(slurm) = &app.slurm {
+        let shared = SlurmApp { app: Arc::clone(app), slurm: Arc::clone(slurm) };
+        let rest = Router::new().fallback(slurm::handle).with_state(shared.clone());
+        all = all.merge(gated(app, Audience::Slurm, slurm_dialect(shared).merge(rest)));
+    }
+    around(app, all)
+}
+
+/// What is around all routes.
+fn around(app: &Arc<App>, routes: Router) -> Router {
+    // every body has its own limit, where it is read
+    let mut routes = routes.layer(DefaultBodyLimit::disable());
+    if !app.gatekeeper.origins().is_empty() {
+        routes = routes.layer(from_fn_with_state(Arc::clone(app), cors));
+    }
+    routes.layer(from_fn_with_state(Arc::clone(app), observe))
 }
 
 /// For who runs the gateway.
 fn operator() -> Router<Arc<App>> {
     Router::new().route("/readyz", get(pages::ready)).route("/metrics", get(pages::metrics))
+}
+
+/// Who one is, and who can say so.
+fn logins() -> Router<Arc<App>> {
+    Router::new()
+        .route("/auth/login", get(login::list_logins))
+        .route("/auth/login/{provider}", get(login::begin_login))
+        .route("/auth/logout", post(login::log_out))
+        .route("/auth/whoami", get(login::whoami))
+}
+
+/// The ways back from logins.
+fn arrivals() -> Router<Arc<App>> {
+    Router::new().route("/auth/callback/{provider}", get(login::finish_login))
 }
 
 /// For people.
@@ -96,9 +168,25 @@ fn psik_jobs(p: impl Fn(&str) -> String) -> Router<Psik> {
             // only GET is advertised: see upload_raw
             get(routes::download_file).fallback(routes::upload_raw),
         )
+        .route(&p("/jobs/{jobid}/shares"), get(routes::list_shares))
+        .route(&p("/jobs/{jobid}/shares/{user}"), put(routes::share_job).delete(routes::unshare_job))
         .route(&p("/jobs/{jobid}/"), any(without_slash))
+        .route(&p("/jobs/{jobid}/shares/"), any(without_slash))
         .route(&p("/jobs/{jobid}/start/"), any(without_slash))
         .route(&p("/jobs/{jobid}/state/"), any(without_slash))
+}
+
+/// Slurm's dialect. Its operations, in all their versions, are a table of `jobgate_slurm`.
+fn slurm_dialect(shared: SlurmApp) -> Router {
+    let mut all = Router::new();
+    for path in ["/slurm/{*path}", "/slurmdb/{*path}", "/util/{*path}", "/openapi", "/openapi/{*path}"] {
+        all = all.route(path, any(slurm::handle));
+        // one version only: /only-v0.0.45/...
+        all = all.route(&format!("/{{version}}{path}"), any(slurm::handle_one_version));
+    }
+    all = all.route("/openapi.json", any(slurm::handle)).route("/openapi.yaml", any(slurm::handle));
+    // slurmrestd takes double slashes for one, and its test-suite sends them at the start
+    all.route("//{*path}", any(slurm::handle)).with_state(shared)
 }
 
 /// Puts the gate of an audience before routes, for all of their methods.
@@ -107,24 +195,28 @@ fn gated(app: &Arc<App>, audience: Audience, routes: Router) -> Router {
     routes.layer(from_fn_with_state((Arc::clone(app), audience), auth::gate))
 }
 
-async fn without_slash(uri: Uri, headers: HeaderMap) -> Response {
-    redirect_without_slash(&uri, &headers)
+async fn without_slash(wire: Wire, uri: Uri, headers: HeaderMap) -> Response {
+    redirect_without_slash(wire, &uri, &headers)
 }
 
-async fn with_slash(uri: Uri, headers: HeaderMap) -> Response {
-    redirect(&format!("{}/", uri.path()), &uri, &headers)
+async fn with_slash(wire: Wire, uri: Uri, headers: HeaderMap) -> Response {
+    redirect(&format!("{}/", uri.path()), wire, &uri, &headers)
 }
 
 /// 307 to the same path without its last slash; the method and the body are to be sent again.
-pub(crate) fn redirect_without_slash(uri: &Uri, headers: &HeaderMap) -> Response {
-    redirect(uri.path().trim_end_matches('/'), uri, headers)
+pub(crate) fn redirect_without_slash(wire: Wire, uri: &Uri, headers: &HeaderMap) -> Response {
+    redirect(uri.path().trim_end_matches('/'), wire, uri, headers)
 }
 
 /// The location is absolute, as in the originals.
-fn redirect(path: &str, uri: &Uri, headers: &HeaderMap) -> Response {
+pub(crate) fn redirect(path: &str, wire: Wire, uri: &Uri, headers: &HeaderMap) -> Response {
+    let scheme = match wire {
+        Wire::Clear => "http",
+        Wire::Tls => "https",
+    };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let origin =
-        uri.authority().map(Authority::as_str).or(host).map(|host| format!("http://{host}")).unwrap_or_default();
+        uri.authority().map(Authority::as_str).or(host).map(|host| format!("{scheme}://{host}")).unwrap_or_default();
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     match HeaderValue::from_str(&format!("{origin}{path}{query}")) {
         Ok(location) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response(),

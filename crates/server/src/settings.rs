@@ -1,37 +1,68 @@
 //! What a server needs to know.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::Mode;
+use crate::autosubmit::AutosubmitSettings;
+use crate::slurm::SlurmSettings;
+use crate::{AuditSettings, AuthSettings, Listener, Mode};
 
 /// Where to listen, whom to admit, and how much of anything is too much.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// TCP addresses; port 0 takes a free one.
-    pub listen: Vec<SocketAddr>,
-    /// Paths of Unix sockets; they are made with mode 0600.
-    pub uds: Vec<PathBuf>,
-    /// Who is admitted.
+    /// Where to listen.
+    pub listeners: Vec<Listener>,
+    /// Where tokens may be taken without TLS, on sockets that a service manager passes and of which no listener says more.
+    pub clear_text: ClearText,
+    /// Who is admitted where nothing else is said, and which dialects are spoken.
     pub mode: Mode,
     /// Host names (without port) by which clients may call, besides `localhost` and loopback addresses. A browser that
     /// was lured to another name which resolves to this machine is refused.
     pub hosts: Vec<String>,
     /// Limits.
     pub limits: Limits,
+    /// Whom to trust with what.
+    pub auth: AuthSettings,
+    /// What is recorded of what happens, and where.
+    pub audit: AuditSettings,
+    /// Slurm's dialect, if it is served.
+    pub slurm: Option<SlurmSettings>,
+    /// Autosubmit's dialect, if it is served.
+    pub autosubmit: Option<AutosubmitSettings>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: vec![(Ipv4Addr::LOCALHOST, 8000).into()],
-            uds: Vec::new(),
+            listeners: vec![Listener::tcp((Ipv4Addr::LOCALHOST, 8000).into(), Mode::Local)],
+            clear_text: ClearText::Loopback,
             mode: Mode::Local,
             hosts: Vec::new(),
             limits: Limits::default(),
+            auth: AuthSettings::default(),
+            audit: AuditSettings::default(),
+            slurm: None,
+            autosubmit: None,
         }
     }
+}
+
+/// Who may open a Unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketAccess {
+    /// Who runs the server (mode 0600).
+    Owner,
+    /// Everybody on this machine (mode 0777), who then needs credentials.
+    Everybody,
+}
+
+/// How far secrets may travel without encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClearText {
+    /// Within this machine.
+    Loopback,
+    /// Anywhere.
+    Anywhere,
 }
 
 /// How much of anything is too much.

@@ -40,6 +40,10 @@ impl Site {
     }
 }
 
+fn marked(marker: &str) -> RunRef {
+    RunRef { marker: marker.to_owned(), ..run_ref("0") }
+}
+
 fn run_ref(native: &str) -> RunRef {
     RunRef {
         base: "/no/such/base".into(),
@@ -47,6 +51,7 @@ fn run_ref(native: &str) -> RunRef {
         jobndx: 2,
         marker: "marker-1".into(),
         native: Some(NativeId(native.into())),
+        owner: "alice".into(),
         since: 0.0,
     }
 }
@@ -80,15 +85,15 @@ fn jobs_are_listed_found_and_canceled() {
     let phases: Vec<Phase> = site.at.observe(&runs).unwrap().into_iter().map(|sighting| sighting.phase).collect();
     assert_eq!(phases, [Phase::Waiting("queue a".into()), Phase::Running, Phase::Absent]);
     site.program("at", "[ $2 = 18 ] && echo '# jobgate marker-1'; exit 0");
-    assert_eq!(site.at.find("marker-1").unwrap(), Some(NativeId("18".into())));
-    assert_eq!(site.at.find("marker").unwrap(), None);
+    assert_eq!(site.at.find(&marked("marker-1")).unwrap(), Some(NativeId("18".into())));
+    assert_eq!(site.at.find(&marked("marker")).unwrap(), None);
     site.program("atrm", "echo $1 > removed");
     assert_eq!(site.at.cancel(&run_ref("17")).unwrap(), Cancel::Removed);
     assert_eq!(fs::read_to_string(site.dir.path().join("removed")).unwrap(), "17\n");
     assert_eq!(site.at.cancel(&run_ref("18")).unwrap(), Cancel::HandedOver);
     assert_eq!(site.at.cancel(&run_ref("19")).unwrap(), Cancel::Absent);
     site.program("atq", "exit 1");
-    assert!(site.at.find("marker-1").is_err());
+    assert!(site.at.find(&marked("marker-1")).is_err());
 }
 
 #[test]

@@ -3,30 +3,32 @@
 //! One thread and one loop: the script's pidfd, the caught signals, and a time-out for the wall time and for the look at
 //! `status.csv`. Whatever happens after the `active` row is recorded ends in exactly one final row.
 
+mod environment;
 mod memory;
 mod script;
-mod signals;
+pub(crate) mod signals;
+pub(crate) mod streams;
+pub(crate) mod supervise;
 
-use std::fs::File;
+use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use jobgate_model::{JobNdx, JobSpec, State};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use jobgate_slurm::filename::Names;
 use rustix::fs::{Access, AtFlags, CWD};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::console::note;
 use crate::journal::{CancelWatch, read_run};
-use crate::process;
 use signals::Signals;
+use streams::Streams;
+use supervise::{Ending, Stop, Watches, supervise};
 
-/// Between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
 /// Between two looks at `status.csv`.
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks whether a stopped group is gone, once its leader is.
@@ -53,12 +55,69 @@ pub struct Execution<'a> {
     pub environment: &'a [(String, String)],
     /// Memory limit in bytes.
     pub memory: Option<u64>,
+    /// What a run of the embedded batch system has beside; `None` elsewhere.
+    pub batch: Option<&'a Batch<'a>>,
+}
+
+/// What a run of the embedded batch system has beside what every run has.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    /// Slurm's variables.
+    pub variables: &'a [(String, String)],
+    /// What stands in the names of its output files.
+    pub names: &'a Names,
+    /// The directory of our programs, among them `srun`.
+    pub programs: Option<&'a Path>,
+    /// The time limit in minutes.
+    pub minutes: i64,
+    /// Asks what is to be done now; called after a SIGURG. `None`: not known, nothing changes.
+    pub orders: &'a dyn Fn() -> Option<Orders>,
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("names", self.names).field("minutes", &self.minutes).finish_non_exhaustive()
+    }
+}
+
+/// What is to be done with a run that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Orders {
+    /// Its time limit in minutes, from the start of the script on.
+    pub minutes: i64,
+    /// It is stopped, and the queue says what becomes of it: no final row is recorded.
+    pub hand_back: bool,
+}
+
+/// In which way a script is run where psik and Slurm differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// psik's.
+    Psik,
+    /// Slurm's: for jobs of the embedded batch system that say `--output` and bring their whole environment with them.
+    Slurm,
+}
+
+impl Execution<'_> {
+    fn way(&self) -> Way {
+        let slurm = self.batch.is_some() && !self.spec.inherit_environment && self.spec.attribute("output").is_some();
+        if slurm { Way::Slurm } else { Way::Psik }
+    }
+
+    fn minutes(&self) -> i64 {
+        self.batch.map_or(self.spec.resources.duration, |batch| batch.minutes)
+    }
+
+    fn orders(&self) -> Option<Orders> {
+        self.batch.and_then(|batch| (batch.orders)())
+    }
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The final state that was recorded; `None` when nothing could be recorded: then nothing ran, or the end is lost.
+    /// The final state that was recorded; `None` when nothing was: then nothing ran, the end is lost, or the run goes back
+    /// into the queue.
     pub state: Option<State>,
     /// The info of the final row.
     pub info: String,
@@ -70,7 +129,7 @@ pub struct Outcome {
 /// Catches the signals that stop a run (SIGTERM, SIGINT, SIGHUP) from now on; [`execute`] looks at them. To be called
 /// early in a process that will execute, so that none is lost, and none kills it, before its run is `active`.
 pub fn catch_signals() {
-    if let Err(error) = Signals::caught() {
+    if let Err(error) = Signals::stopping() {
         tracing::warn!(%error, "cannot catch signals");
     }
 }
@@ -94,7 +153,7 @@ pub fn queued_native(base: &Path, jobndx: JobNdx, patience: Duration) -> Option<
 /// starts and with one final state after it ended, or only with `canceled` when somebody was faster. If `active` cannot be
 /// recorded, nothing is run.
 pub fn execute(run: &Execution<'_>, record: &mut dyn FnMut(State, &str) -> io::Result<()>) -> Outcome {
-    let prepared = Signals::caught().and_then(|signals| Ok((signals, CancelWatch::start(run.base, run.jobndx)?)));
+    let prepared = Signals::stopping().and_then(|signals| Ok((signals, CancelWatch::start(run.base, run.jobndx)?)));
     let (signals, (cancel, canceled)) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return unrecorded(run, &error),
@@ -113,177 +172,83 @@ pub fn execute(run: &Execution<'_>, record: &mut dyn FnMut(State, &str) -> io::R
 
 /// Runs the script. Does not fail: every failure is an outcome.
 fn run_script(run: &Execution<'_>, watches: &mut Watches) -> Outcome {
-    let directory = Path::new(run.spec.directory.as_deref().unwrap_or("/"));
-    if let Err(error) = enterable(directory) {
-        return not_prepared(run, &errno_text(&error, directory));
+    let asked = Path::new(run.spec.directory.as_deref().unwrap_or("/"));
+    let (directory, missing) = match enterable(asked) {
+        Ok(()) => (asked, None),
+        Err(error) if run.way() == Way::Slurm => (Path::new("/tmp"), Some(error)),
+        Err(error) => return not_prepared(run, &errno_text(&error, asked)),
+    };
+    let mut streams = match streams::open(run, missing.is_none().then_some(directory)) {
+        Ok(streams) => streams,
+        Err(reason) => return not_prepared(run, &reason),
+    };
+    if let Some(error) = missing {
+        let text = format!("couldn't chdir to {}: {}: going to /tmp instead", asked.display(), plain_text(&error));
+        note(run.base, run.jobndx, &text);
+        streams.say(run, &text);
     }
     let limit = memory::Limit::prepare(run.memory);
     if let Some(text) = limit.describe() {
         note(run.base, run.jobndx, &text);
     }
-    let mut child = match spawn(run, directory, &limit) {
-        Ok(child) => child,
-        Err(failure) => return failure,
+    let outcome = match spawn(run, directory, &limit, &mut streams) {
+        Ok(child) => watch(run, child, watches, &mut streams),
+        Err(failure) => failure,
     };
-    let outcome = match supervise(run, &mut child, watches) {
-        Ok((Ending::Script, status)) => of_status(status),
-        Ok((Ending::Stopped(stop), _)) => stop.outcome(),
-        Err(error) => {
-            let _ = kill_process_group(pid_of(&child), Signal::KILL);
-            drop(child.wait());
-            not_prepared(run, &error.to_string())
-        }
-    };
+    streams.catch_up(run);
     if limit.release() {
         note(run.base, run.jobndx, "the kernel killed a process of the run because of its memory limit");
     }
     outcome
 }
 
+fn watch(run: &Execution<'_>, mut child: Child, watches: &mut Watches, streams: &mut Streams) -> Outcome {
+    match supervise(run, &mut child, watches, streams) {
+        Ok((Ending::Script, status)) => of_status(status),
+        Ok((Ending::Stopped(stop), _)) => stop.outcome(),
+        Err(error) => {
+            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            drop(child.wait());
+            not_prepared(run, &error.to_string())
+        }
+    }
+}
+
 /// Starts the script in a process group of its own.
-fn spawn(run: &Execution<'_>, directory: &Path, limit: &memory::Limit) -> Result<Child, Outcome> {
-    let log = |name: &str| {
-        let path = run.base.join(format!("log/{name}.{}", run.jobndx));
-        File::create(&path).map_err(|error| not_prepared(run, &errno_text(&error, &path)))
+fn spawn(
+    run: &Execution<'_>,
+    directory: &Path,
+    limit: &memory::Limit,
+    streams: &mut Streams,
+) -> Result<Child, Outcome> {
+    if run.way() == Way::Slurm {
+        script::check(&run.spec.script)
+            .map_err(|script::NoProgram(errno, words)| not_started(run, streams, words, errno.raw_os_error() as u8))?;
+    }
+    let mut prepare = || {
+        let (mut command, text) = script::command(&run.spec.script, run.way(), streams.input.take())?;
+        command.stdout(streams.output.try_clone()?).stderr(streams.error.try_clone()?);
+        io::Result::Ok((command, text))
     };
-    let (stdout, stderr) = (log("stdout")?, log("stderr")?);
-    let (mut command, text) =
-        script::command(&run.spec.script).map_err(|error| not_prepared(run, &error.to_string()))?;
-    if !run.spec.inherit_environment {
-        command.env_clear();
-    }
-    if let Some(native) = run.native {
-        command.env("jobid", native);
-    }
-    command.envs(run.environment.iter().map(|(key, value)| (key, value)));
-    command.env("jobndx", run.jobndx.to_string()).env("base", run.base);
-    command.envs(run.spec.environment.iter());
-    command.current_dir(directory).stdout(stdout).stderr(stderr).process_group(0);
+    let (mut command, text) = prepare().map_err(|error: io::Error| not_prepared(run, &error.to_string()))?;
+    command.env_clear().envs(environment::of(run)).current_dir(directory).process_group(0);
     let spawned = limit.spawn(&mut command);
     drop(text);
     spawned.map_err(|error| {
-        let program = command.get_program().to_string_lossy().into_owned();
-        note(run.base, run.jobndx, &format!("Cannot start {program}: {error}"));
-        Outcome { state: Some(State::Failed), info: CODE_NOT_RUN.to_string(), code: CODE_NOT_RUN }
+        let words = format!("Cannot start {}: {error}", command.get_program().display());
+        let code = match (run.way(), error.raw_os_error()) {
+            (Way::Slurm, Some(errno)) => errno as u8,
+            _ => CODE_NOT_RUN,
+        };
+        not_started(run, streams, &words, code)
     })
 }
 
-/// Why a run ended.
-enum Ending {
-    /// Its script did.
-    Script,
-    /// It was stopped.
-    Stopped(Stop),
-}
-
-/// Why a run is stopped.
-#[derive(Clone, Copy)]
-enum Stop {
-    Timeout,
-    Signal(Signal),
-    Canceled,
-}
-
-impl Stop {
-    /// What is sent to the script's group: a signal is passed on.
-    fn signal(self) -> Signal {
-        match self {
-            Self::Signal(signal) => signal,
-            Self::Timeout | Self::Canceled => Signal::TERM,
-        }
-    }
-
-    fn outcome(self) -> Outcome {
-        let canceled = |signal: Signal| Outcome {
-            state: Some(State::Canceled),
-            info: String::new(),
-            code: 128 + signal.as_raw() as u8,
-        };
-        match self {
-            Self::Timeout => Outcome { state: Some(State::Failed), info: CODE_NOT_RUN.to_string(), code: CODE_NOT_RUN },
-            Self::Signal(signal) => canceled(signal),
-            Self::Canceled => canceled(Signal::TERM),
-        }
-    }
-}
-
-/// What may stop a run from outside.
-struct Watches {
-    signals: &'static Signals,
-    cancel: CancelWatch,
-}
-
-/// Waits for the script's end, or for a reason to stop it and then for the end of its whole group.
-fn supervise(run: &Execution<'_>, child: &mut Child, watches: &mut Watches) -> io::Result<(Ending, ExitStatus)> {
-    let pidfd = pidfd_open(pid_of(child), PidfdFlags::empty())?;
-    let minutes = run.spec.resources.duration.max(0);
-    let deadline = Instant::now().checked_add(Duration::from_secs((minutes as u64).saturating_mul(60)));
-    let mut look = Instant::now() + LOOK;
-    let stop = loop {
-        let next = deadline.map_or(look, |deadline| deadline.min(look));
-        let [terminate, interrupt, hangup] = watches.signals.fds();
-        let [ended, ..] = wait([pidfd.as_fd(), terminate, interrupt, hangup], next)?;
-        if ended {
-            return Ok((Ending::Script, child.wait()?));
-        }
-        if let Some(signal) = watches.signals.take() {
-            break Stop::Signal(signal);
-        }
-        let now = Instant::now();
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            break Stop::Timeout;
-        }
-        if now >= look {
-            look = now + LOOK;
-            if watches.cancel.look() {
-                break Stop::Canceled;
-            }
-        }
-    };
-    let text = match stop {
-        Stop::Timeout => {
-            format!("Script execution timed out after {} minutes. Killing process group.", run.spec.resources.duration)
-        }
-        Stop::Signal(signal) => format!("Received signal {}. Forwarding it to the process group.", signal.as_raw()),
-        Stop::Canceled => "The job was canceled. Killing process group.".to_owned(),
-    };
-    note(run.base, run.jobndx, &text);
-    stop_group(run, child, pidfd.as_fd(), stop.signal())?;
-    Ok((Ending::Stopped(stop), child.wait()?))
-}
-
-/// Tells the script's group to stop and kills what is left of it after the grace period. The script itself is not waited
-/// for here: as long as it is at least a zombie, nobody else can get its process group's number.
-fn stop_group(run: &Execution<'_>, child: &Child, pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
-    let group = pid_of(child);
-    let _ = kill_process_group(group, signal);
-    // A stopped process would not see it.
-    let _ = kill_process_group(group, Signal::CONT);
-    let deadline = Instant::now() + GRACE;
-    let [leader_ended] = wait([pidfd], deadline)?;
-    while leader_ended && Instant::now() < deadline {
-        if !process::group_is_alive(group.as_raw_nonzero().get()) {
-            return Ok(());
-        }
-        std::thread::sleep(GROUP_LOOK);
-    }
-    note(run.base, run.jobndx, "SIGTERM grace period expired. Sending SIGKILL.");
-    let _ = kill_process_group(group, Signal::KILL);
-    Ok(())
-}
-
-/// Waits until one of the descriptors can be read or the time has come; says which can.
-fn wait<const N: usize>(fds: [BorrowedFd<'_>; N], until: Instant) -> io::Result<[bool; N]> {
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
-        let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
-        match poll(&mut polled, Some(&timeout)) {
-            Ok(_) => return Ok(polled.map(|fd| !fd.revents().is_empty())),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+/// The script cannot be started.
+fn not_started(run: &Execution<'_>, streams: &mut Streams, words: &str, code: u8) -> Outcome {
+    note(run.base, run.jobndx, words);
+    streams.say(run, words);
+    Outcome { state: Some(State::Failed), info: code.to_string(), code }
 }
 
 fn of_status(status: ExitStatus) -> Outcome {
@@ -329,23 +294,24 @@ fn not_prepared(run: &Execution<'_>, reason: &str) -> Outcome {
 
 /// An OS error as Python words it: `[Errno 2] No such file or directory: '/x'`.
 fn errno_text(error: &io::Error, path: &Path) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = plain_text(error);
     match error.raw_os_error() {
         Some(errno) => format!("[Errno {errno}] {text}: '{}'", path.display()),
         None => format!("{text}: '{}'", path.display()),
     }
 }
 
-fn enterable(directory: &Path) -> io::Result<()> {
-    if !std::fs::metadata(directory)?.is_dir() {
-        return Err(rustix::io::Errno::NOTDIR.into());
-    }
-    Ok(rustix::fs::accessat(CWD, directory, Access::EXEC_OK, AtFlags::EACCESS)?)
+/// An OS error's text without its number.
+fn plain_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-fn pid_of(child: &Child) -> Pid {
-    Pid::from_child(child)
+fn enterable(directory: &Path) -> io::Result<()> {
+    if !std::fs::metadata(directory)?.is_dir() {
+        return Err(Errno::NOTDIR.into());
+    }
+    Ok(rustix::fs::accessat(CWD, directory, Access::EXEC_OK, AtFlags::EACCESS)?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::Errno;
+
+use super::Way;
 
 /// What a script without a shebang line runs under.
 const DEFAULT_INTERPRETER: &str = "/bin/bash";
@@ -29,6 +32,31 @@ enum Feed {
     Stdin,
     /// It is the standard input, and `-f` is told so: `#!/usr/bin/awk -f`.
     StdinAsFile,
+    /// Its name is the last argument, as if the script were a program: its standard input is something else.
+    File,
+}
+
+/// Why a script cannot be started in Slurm's way: the kernel's error, which becomes the exit code, and words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoProgram(pub(super) Errno, pub(super) &'static str);
+
+/// Refuses what the kernel would not run as a program: Slurm takes such scripts, and they fail when they are started.
+pub(super) fn check(script: &str) -> Result<(), NoProgram> {
+    let first = script.split('\n').next().unwrap_or_default();
+    let Some(words) = first.strip_prefix("#!") else {
+        return Err(NoProgram(
+            Errno::NOEXEC,
+            "the script must begin with the line of its interpreter, such as #!/bin/bash",
+        ));
+    };
+    if words.ends_with('\r') {
+        let words = "the script has DOS line ends (CR LF), so the name of its interpreter ends with a carriage return";
+        return Err(NoProgram(Errno::NOENT, words));
+    }
+    if words.trim().is_empty() {
+        return Err(NoProgram(Errno::NOEXEC, "the first line of the script names no interpreter after #!"));
+    }
+    Ok(())
 }
 
 fn feed(words: &[&str]) -> Feed {
@@ -68,30 +96,34 @@ fn only_options(words: &[&str]) -> bool {
     true
 }
 
-/// The command that runs a script. Its text is neither in a file nor in the argument list. The returned file must stay
-/// open until the command was spawned.
-pub(super) fn command(script: &str) -> io::Result<(Command, File)> {
+/// The command that runs a script, with its standard input. The script's text is neither in a file nor in the argument list.
+/// The returned file must stay open until the command was spawned.
+pub(super) fn command(script: &str, way: Way, input: Option<File>) -> io::Result<(Command, File)> {
     let words = interpreter(script);
-    let feed = feed(&words);
-    // A sourced text must survive exec; this process starts nothing else.
-    let flags = if feed == Feed::Sourced { MemfdFlags::empty() } else { MemfdFlags::CLOEXEC };
+    let feed = match feed(&words) {
+        Feed::Sourced => Feed::Sourced,
+        _ if way == Way::Slurm || input.is_some() => Feed::File,
+        feed => feed,
+    };
+    // A text that is opened by its name must survive exec; this process starts nothing else.
+    let named = matches!(feed, Feed::Sourced | Feed::File);
+    let flags = if named { MemfdFlags::empty() } else { MemfdFlags::CLOEXEC };
     let name = CString::new("script").expect("invariant: no NUL in a constant");
     let mut text = File::from(memfd_create(name, flags)?);
     text.write_all(script.as_bytes())?;
     text.rewind()?;
+    let path = format!("/dev/fd/{}", text.as_raw_fd());
+    let input = || input.map_or_else(Stdio::null, Stdio::from);
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     match feed {
-        Feed::Sourced => {
-            command.arg("-c").arg(format!(". /dev/fd/{}", text.as_raw_fd())).stdin(Stdio::null());
-        }
-        Feed::Stdin => {
-            command.stdin(text.try_clone()?);
-        }
-        Feed::StdinAsFile => {
-            command.arg("/dev/stdin").stdin(text.try_clone()?);
-        }
-    }
+        Feed::Sourced if way == Way::Psik => command.arg("-c").arg(format!(". {path}")).stdin(input()),
+        // Only the process itself knows its number.
+        Feed::Sourced => command.arg("-c").arg(format!("export SLURM_TASK_PID=$$; . {path}")).stdin(input()),
+        Feed::File => command.arg(path).stdin(input()),
+        Feed::Stdin => command.stdin(text.try_clone()?),
+        Feed::StdinAsFile => command.arg("/dev/stdin").stdin(text.try_clone()?),
+    };
     Ok((command, text))
 }
 
@@ -106,6 +138,22 @@ mod tests {
         assert_eq!(interpreter("#!  \necho"), ["/bin/bash"]);
         assert_eq!(interpreter("#! /bin/sh -e  -u\nx"), ["/bin/sh", "-e", "-u"]);
         assert_eq!(interpreter("#!/usr/bin/env python3\r\nx"), ["/usr/bin/env", "python3"]);
+    }
+
+    #[test]
+    fn what_the_kernel_would_not_run() {
+        assert_eq!(check("#!/bin/sh\ntrue\n"), Ok(()));
+        assert_eq!(check("#! /usr/bin/env -S python3 -u"), Ok(()));
+        for (script, errno, word) in [
+            ("true\n", Errno::NOEXEC, "begin with"),
+            ("", Errno::NOEXEC, "begin with"),
+            ("\n#!/bin/sh\n", Errno::NOEXEC, "begin with"),
+            ("#! \ntrue", Errno::NOEXEC, "no interpreter"),
+            ("#!/bin/sh\r\ntrue\r\n", Errno::NOENT, "CR LF"),
+        ] {
+            let NoProgram(found, words) = check(script).unwrap_err();
+            assert!(found == errno && words.contains(word), "{script:?}: {found} {words}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The signals that stop a run, as descriptors that can be polled.
+//! Signals as descriptors that can be polled.
 //!
 //! They are caught rather than blocked: a blocked signal would stay blocked in the script.
 
@@ -12,7 +12,7 @@ use signal_hook::low_level::pipe;
 
 /// Each caught signal puts a byte into its stream.
 #[derive(Debug)]
-pub(super) struct Signals([Caught; 3]);
+pub(crate) struct Signals(Vec<Caught>);
 
 #[derive(Debug)]
 struct Caught {
@@ -23,15 +23,27 @@ struct Caught {
 }
 
 impl Signals {
-    /// The process's signals, caught from the first call on.
-    pub(super) fn caught() -> io::Result<&'static Self> {
+    /// The signals that stop a run, caught from the first call on.
+    pub(super) fn stopping() -> io::Result<&'static Self> {
         static CAUGHT: OnceLock<io::Result<Signals>> = OnceLock::new();
-        CAUGHT.get_or_init(Self::catch).as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
+        Self::once(&CAUGHT, &[Signal::TERM, Signal::INT, Signal::HUP])
     }
 
-    fn catch() -> io::Result<Self> {
+    /// The signal that says that there are orders, caught from the first call on. Uncaught it is ignored, so there is no hurry.
+    pub(super) fn orders() -> io::Result<&'static Self> {
+        static CAUGHT: OnceLock<io::Result<Signals>> = OnceLock::new();
+        Self::once(&CAUGHT, &[Signal::URG])
+    }
+
+    fn once(caught: &'static OnceLock<io::Result<Self>>, signals: &[Signal]) -> io::Result<&'static Self> {
+        let caught = caught.get_or_init(|| Self::catch(signals));
+        caught.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
+    }
+
+    /// Catches signals from now on.
+    pub(crate) fn catch(signals: &[Signal]) -> io::Result<Self> {
         let ignored = ignored_signals();
-        let catch = |signal: Signal| {
+        let catch = |signal: &Signal| {
             let (read, write) = UnixStream::pair()?;
             read.set_nonblocking(true)?;
             // Whoever started us with a signal ignored (nohup) wants it so.
@@ -41,18 +53,23 @@ impl Signals {
             } else {
                 Some(write)
             };
-            io::Result::Ok(Caught { signal, stream: read, _silent: silent })
+            io::Result::Ok(Caught { signal: *signal, stream: read, _silent: silent })
         };
-        Ok(Self([catch(Signal::TERM)?, catch(Signal::INT)?, catch(Signal::HUP)?]))
+        Ok(Self(signals.iter().map(catch).collect::<io::Result<_>>()?))
     }
 
     /// Descriptors that become readable when a signal comes.
-    pub(super) fn fds(&self) -> [BorrowedFd<'_>; 3] {
-        self.0.each_ref().map(|caught| caught.stream.as_fd())
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.iter().map(|caught| caught.stream.as_fd())
     }
 
-    /// A signal that came since the last call.
-    pub(super) fn take(&self) -> Option<Signal> {
+    /// Whether it is one of these, by its number.
+    pub(super) fn catches(&self, signal: i32) -> bool {
+        self.0.iter().any(|caught| caught.signal.as_raw() == signal)
+    }
+
+    /// A signal that came since the last call; of several, the one that was named first.
+    pub(crate) fn take(&self) -> Option<Signal> {
         let came = |caught: &&Caught| matches!((&caught.stream).read(&mut [0; 64]), Ok(count) if count > 0);
         self.0.iter().find(came).map(|caught| caught.signal)
     }

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 use jobgate_model::Transition;
 
 use super::*;
+use crate::process;
+
+mod batch;
 
 /// A job directory with one queued run.
 struct Job {
@@ -12,6 +15,19 @@ struct Job {
     spec: JobSpec,
     environment: Vec<(String, String)>,
     memory: Option<u64>,
+    /// The run is one of the embedded batch system's.
+    batch: Option<Own>,
+}
+
+/// What [`Batch`] borrows.
+#[derive(Default)]
+struct Own {
+    variables: Vec<(String, String)>,
+    names: Names,
+    programs: Option<PathBuf>,
+    orders: Mutex<Option<Orders>>,
+    /// How often it was asked for orders.
+    asked: std::sync::atomic::AtomicUsize,
 }
 
 type Rows = Arc<Mutex<Vec<(State, String)>>>;
@@ -24,7 +40,7 @@ impl Job {
         fs::write(dir.path().join("status.csv"), "1.0,0,new,{}\n2.0,1,queued,77\n").unwrap();
         let mut spec = JobSpec::new(script);
         spec.directory = Some(dir.path().join("work").display().to_string());
-        Self { dir, spec, environment: Vec::new(), memory: None }
+        Self { dir, spec, environment: Vec::new(), memory: None, batch: None }
     }
 
     fn base(&self) -> PathBuf {
@@ -41,6 +57,18 @@ impl Job {
 
     fn run_telling(&self, rows: &Rows) -> (Outcome, Vec<(State, String)>) {
         let base = self.base();
+        let asked = || {
+            let own = self.batch.as_ref()?;
+            own.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            *own.orders.lock().unwrap()
+        };
+        let batch = self.batch.as_ref().map(|own| Batch {
+            variables: &own.variables,
+            names: &own.names,
+            programs: own.programs.as_deref(),
+            minutes: self.spec.resources.duration,
+            orders: &asked,
+        });
         let run = Execution {
             base: &base,
             jobndx: 1,
@@ -48,6 +76,7 @@ impl Job {
             spec: &self.spec,
             environment: &self.environment,
             memory: self.memory,
+            batch: batch.as_ref(),
         };
         let outcome = execute(&run, &mut |state, info| {
             rows.lock().unwrap().push((state, info.to_owned()));
@@ -153,7 +182,15 @@ fn what_cannot_run_fails_in_words() {
 fn nothing_runs_when_active_cannot_be_recorded() {
     let job = Job::new("touch ran\n");
     let base = job.base();
-    let run = Execution { base: &base, jobndx: 1, native: None, spec: &job.spec, environment: &[], memory: None };
+    let run = Execution {
+        base: &base,
+        jobndx: 1,
+        native: None,
+        spec: &job.spec,
+        environment: &[],
+        memory: None,
+        batch: None,
+    };
     let outcome = execute(&run, &mut |_, _| Err(io::Error::other("full")));
     assert_eq!(outcome.state, None);
     assert!(!base.join("work/ran").exists());

@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Local;
 use super::gate::lock;
-use super::queue::{self, QueueError, Run};
+use super::queue::{self, Run};
 use crate::process::{Identity, now};
 
 /// How often it is looked at what other processes have changed.
@@ -23,6 +23,8 @@ const PERIOD: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_millis(20);
 /// How soon what could not be done is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// So long what was left for the next pass waits for one that is made anyway.
+const LINGER: Duration = Duration::from_millis(5);
 /// How often old entries are forgotten.
 const FORGET: Duration = Duration::from_secs(3600);
 
@@ -42,9 +44,12 @@ pub(super) fn start(local: &Arc<Local>, tell: Tell) -> Result<(), Error> {
 struct Watch {
     /// Runners by the number of their run.
     runners: HashMap<i64, OwnedFd>,
-    next_begin: Option<f64>,
+    /// When something that is known now will happen, unix seconds.
+    next_time: Option<f64>,
     /// When to look again even if nothing happens.
     again: Option<Instant>,
+    /// When to make a pass for what was left for the next one.
+    left: Option<Instant>,
     forgot: Option<Instant>,
 }
 
@@ -69,11 +74,20 @@ fn attend(local: &Weak<Local>, wake: &OwnedFd, tell: &Tell) {
 /// Looks after the queue if something is due: a runner has `ended`, a time has come, something has to be tried again.
 fn look(local: &Local, watch: &mut Watch, ended: bool) -> Result<(), Error> {
     let again = watch.again.take_if(|at| *at <= Instant::now()).is_some();
-    if ended || again || watch.next_begin.is_some_and(|begin| begin <= now()) {
+    let due = watch.next_time.is_some_and(|time| time <= now());
+    if ended || again || due {
         local.pass(move |pass| {
-            pass.changed |= again;
+            pass.changed |= again || due;
+            pass.reconsider |= due;
             pass.look()
         })?;
+    }
+    if watch.has_lingered(local.lingers.load(Ordering::Acquire)) {
+        // Before it is looked for what waits: what is left from now on asks for another round.
+        local.lingers.store(false, Ordering::Release);
+        if local.gate.has_waiting() {
+            local.pass(|_| Ok(()))?;
+        }
     }
     if local.retry.swap(false, Ordering::Relaxed) {
         watch.look_within(RETRY);
@@ -86,8 +100,8 @@ fn look(local: &Local, watch: &mut Watch, ended: bool) -> Result<(), Error> {
         )]
         local.pass(|pass| pass.forget_old())?;
     }
-    let (running, next_begin) = glance(local)?;
-    watch.next_begin = next_begin;
+    let (running, next_time) = glance(local)?;
+    watch.next_time = next_time;
     let gone = watch.follow(&running);
     watch.look_within(if gone { SOON } else { PERIOD });
     Ok(())
@@ -95,15 +109,31 @@ fn look(local: &Local, watch: &mut Watch, ended: bool) -> Result<(), Error> {
 
 /// What other processes may have changed.
 fn glance(local: &Local) -> Result<(Vec<Run>, Option<f64>), Error> {
-    let connection = local.gate.connection();
-    let read = || Ok((queue::running(&connection)?, queue::next_begin(&connection)?));
-    Ok(read().map_err(QueueError::Sql)?)
+    let now = now();
+    local.look_with(|connection| {
+        let of_inventory = local.stock.committed(connection, now)?.next_time(now);
+        let next = [queue::next_time(connection)?, of_inventory].into_iter().flatten().min_by(f64::total_cmp);
+        Ok((queue::running(connection)?, next))
+    })
 }
 
 impl Watch {
     fn look_within(&mut self, time: Duration) {
         let at = Instant::now() + time;
         self.again = Some(self.again.map_or(at, |again| again.min(at)));
+    }
+
+    /// Whether it is time to make a pass for what was left for one, if something was.
+    fn has_lingered(&mut self, is_left: bool) -> bool {
+        if !is_left {
+            return false;
+        }
+        let until = *self.left.get_or_insert_with(|| Instant::now() + LINGER);
+        let is_over = until <= Instant::now();
+        if is_over {
+            self.left = None;
+        }
+        is_over
     }
 
     /// Watches exactly these; `true` when one of them is gone already.
@@ -124,9 +154,9 @@ impl Watch {
 
 /// Waits for a runner's end, a wake-up or the time; `true` if a runner has ended.
 fn wait(watch: &Watch, wake: &OwnedFd) -> bool {
-    let begin = watch.next_begin.map(|begin| Duration::try_from_secs_f64(begin - now()).unwrap_or_default());
-    let again = watch.again.map(|again| again.saturating_duration_since(Instant::now()));
-    let timeout = [begin, again].into_iter().flatten().fold(GLANCE, Duration::min);
+    let next = watch.next_time.map(|time| Duration::try_from_secs_f64(time - now()).unwrap_or_default());
+    let until = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(Instant::now()));
+    let timeout = [next, until(watch.again), until(watch.left)].into_iter().flatten().fold(GLANCE, Duration::min);
     let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
     let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
     let mut polled: Vec<PollFd<'_>> = vec![readable(wake.as_fd())];

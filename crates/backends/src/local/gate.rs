@@ -1,23 +1,46 @@
 //! Group commit: many threads, one transaction.
 //!
-//! Whoever wants something of the queue leaves it in the list and then takes the connection. The first to get it does
-//! everything that is in the list, in one pass and one commit; the others find their part done when their turn comes.
+//! Whoever wants something of the queue leaves it in the list. If nobody has the connection it leads: it does everything that
+//! is in the list, in one pass and one commit, and tells each what came of it; so it does with what came meanwhile, and after
+//! some passes it has one of those lead that wait. What nobody has to wait for is left in the list for the next pass, whoever
+//! makes it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use jobgate_model::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::inventory::Stock;
 use super::pass::{Effects, Pass};
 use super::queue::{self, QueueError};
-use super::settings::{LocalSettings, Machine};
+use super::settings::LocalSettings;
+
+/// A thread that leads does so for at most so many passes, one right after the other: to wake another takes time in which
+/// nothing is done, and its own caller waits.
+const ROUNDS: usize = 4;
 
 type Operation = Box<dyn FnOnce(&mut Pass<'_>) -> rusqlite::Result<()> + Send>;
-/// Set once the operation's pass is over: what came of it, or why nothing did.
-type Verdict = Arc<OnceLock<Result<Arc<Effects>, String>>>;
+/// What came of a pass, or why nothing did.
+type Verdict = Result<Arc<Effects>, String>;
 
+/// What a waiting thread is told.
+enum Word {
+    /// Nobody has the connection: take it, and do what waits by then.
+    Lead,
+    /// The pass is over.
+    Over(Verdict),
+}
+
+struct Waiting {
+    operation: Operation,
+    /// The thread that waits for it, if one does.
+    thread: Option<Sender<Word>>,
+}
+
+/// The queue's connection, and who waits for it.
 pub(super) struct Gate {
-    waiting: Mutex<Vec<(Operation, Verdict)>>,
+    waiting: Mutex<Vec<Waiting>>,
     connection: Mutex<Connection>,
 }
 
@@ -27,12 +50,25 @@ impl std::fmt::Debug for Gate {
     }
 }
 
+/// Has one of those lead that wait, when it is dropped: also if the pass panics.
+struct Relay<'a>(&'a Gate);
+
+impl Drop for Relay<'_> {
+    fn drop(&mut self) {
+        if let Some(next) = lock(&self.0.waiting).iter().find_map(|waiting| waiting.thread.as_ref()) {
+            // A thread that has its answer need not lead.
+            let _ = next.send(Word::Lead);
+        }
+    }
+}
+
 impl Gate {
     pub(super) fn new(connection: Connection) -> Self {
         Self { waiting: Mutex::default(), connection: Mutex::new(connection) }
     }
 
-    /// The connection, for reading.
+    /// The connection, for a test to do as it likes.
+    #[cfg(test)]
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         lock(&self.connection)
     }
@@ -42,42 +78,87 @@ impl Gate {
     pub(super) fn pass<R: Send + 'static>(
         &self,
         settings: &LocalSettings,
-        machine: &Machine,
+        stock: &Stock,
         settle: impl Fn(&mut Effects),
         operation: impl FnOnce(&mut Pass<'_>) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<(R, Arc<Effects>), Error> {
         let result = Arc::new(Mutex::new(None));
-        let verdict = Verdict::default();
         let slot = Arc::clone(&result);
-        let boxed: Operation = Box::new(move |pass| {
+        let operation: Operation = Box::new(move |pass| {
             let value = operation(pass)?;
             *lock(&slot) = Some(value);
             Ok(())
         });
-        lock(&self.waiting).push((boxed, Arc::clone(&verdict)));
-        let mut connection = self.connection();
-        if verdict.get().is_none() {
-            let (operations, verdicts): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut *lock(&self.waiting)).into_iter().unzip();
-            let outcome = run(&mut connection, settings, machine, operations).map(|mut effects| {
+        let (sender, receiver) = channel();
+        lock(&self.waiting).push(Waiting { operation, thread: Some(sender) });
+        let lead = |connection| self.lead(connection, settings, stock, &settle);
+        // Whoever has the connection when this waits will see it, and have it led.
+        match self.connection.try_lock() {
+            Ok(connection) => lead(connection),
+            Err(TryLockError::Poisoned(poisoned)) => lead(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let unavailable = |cause: String| Error::from(QueueError::Pass(cause));
+        // Neither comes only if the thread that did the pass has panicked.
+        let lost = || unavailable("the thread that changed it has failed".into());
+        let verdict = loop {
+            match receiver.recv() {
+                Ok(Word::Over(verdict)) => break verdict,
+                Ok(Word::Lead) => lead(lock(&self.connection)),
+                Err(_) => return Err(lost()),
+            }
+        };
+        let effects = verdict.map_err(unavailable)?;
+        let value = lock(&result).take().ok_or_else(lost)?;
+        Ok((value, effects))
+    }
+
+    /// Leaves `operation` for the next pass, and does not wait for it.
+    pub(super) fn leave(&self, operation: impl FnOnce(&mut Pass<'_>) -> rusqlite::Result<()> + Send + 'static) {
+        lock(&self.waiting).push(Waiting { operation: Box::new(operation), thread: None });
+    }
+
+    /// Whether something waits for a pass.
+    pub(super) fn has_waiting(&self) -> bool {
+        !lock(&self.waiting).is_empty()
+    }
+
+    /// All that waits for a pass, if a thread waits, too.
+    fn waited_for(&self) -> Option<Vec<Waiting>> {
+        let mut waiting = lock(&self.waiting);
+        let wanted = waiting.iter().any(|one| one.thread.is_some());
+        wanted.then(|| std::mem::take(&mut *waiting))
+    }
+
+    /// Does all that waits, in one pass, then what came meanwhile.
+    fn lead(
+        &self,
+        connection: MutexGuard<'_, Connection>,
+        settings: &LocalSettings,
+        stock: &Stock,
+        settle: &impl Fn(&mut Effects),
+    ) {
+        // Dropped in the other order: the next finds the connection free.
+        let _relay = Relay(self);
+        let mut connection = connection;
+        for _ in 0..ROUNDS {
+            let Some(group) = self.waited_for() else { break };
+            let (operations, threads): (Vec<_>, Vec<_>) =
+                group.into_iter().map(|one| (one.operation, one.thread)).unzip();
+            let verdict = run(&mut connection, settings, stock, operations);
+            let verdict = verdict.map(|mut effects| {
                 settle(&mut effects);
                 Arc::new(effects)
             });
-            let outcome = outcome.map_err(|error| {
+            let verdict = verdict.map_err(|error| {
                 tracing::error!(%error, "the local queue cannot be changed");
                 error.to_string()
             });
-            for verdict in verdicts {
-                verdict.get_or_init(|| outcome.clone());
+            for thread in threads.into_iter().flatten() {
+                // It waits until it is told.
+                let _ = thread.send(Word::Over(verdict.clone()));
             }
         }
-        drop(connection);
-        let unavailable = |cause: String| Error::from(QueueError::Pass(cause));
-        // Both are missing only if the thread that did the pass has panicked.
-        let lost = || unavailable("the thread that changed it has failed".into());
-        let effects = verdict.get().cloned().ok_or_else(lost)?.map_err(unavailable)?;
-        let value = lock(&result).take().ok_or_else(lost)?;
-        Ok((value, effects))
     }
 }
 
@@ -92,12 +173,23 @@ impl Drop for Gate {
 fn run(
     connection: &mut Connection,
     settings: &LocalSettings,
-    machine: &Machine,
+    stock: &Stock,
     operations: Vec<Operation>,
 ) -> rusqlite::Result<Effects> {
+    let before = connection.total_changes();
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut pass = Pass::new(&tx, settings, machine, crate::process::now());
-    let decided = decide(&mut pass, operations);
+    let mut pass = Pass::new(&tx, settings, stock, crate::process::now())?;
+    let counted = pass.counters;
+    let decided = decide(&mut pass, operations).and_then(|()| {
+        // What was only looked at is not counted: nothing is written for it.
+        if tx.total_changes() == before {
+            return Ok(());
+        }
+        if pass.counters != counted {
+            queue::set_counters(&tx, &pass.counters)?;
+        }
+        queue::count_change(&tx, pass.touched, pass.now)
+    });
     let mut effects = std::mem::take(&mut pass.effects);
     match decided.and_then(|()| tx.commit()) {
         Ok(()) => Ok(effects),

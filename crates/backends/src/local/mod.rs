@@ -12,15 +12,24 @@
 //! psik's default `exclusive_node_use` is not taken as a wish: a run gets the cores, memory, GPUs and licences it asks for.
 
 mod attend;
+mod books;
+pub mod cluster;
+mod constraint;
 mod dependency;
 mod gate;
+mod inventory;
+mod limits;
+mod need;
+mod orders;
 mod pass;
 mod queue;
 mod request;
 pub mod runner;
 mod schedule;
 mod settings;
+pub mod show;
 mod spawn;
+mod variables;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -30,28 +39,36 @@ use std::sync::{Arc, Mutex};
 
 use jobgate_model::{
     Backend, BackendConfig, Cancel, Error, ErrorKind, JobSpec, NativeId, Phase as Seen, RunRef, RunRequest, Sighting,
-    Submission, Tell,
+    StringMap, Submission, Tell,
 };
+use rusqlite::Connection;
 use rustix::fd::OwnedFd;
 use rustix::process::Signal;
 
 use crate::console::note;
 use crate::process::{Identity, boot_id, descendants, now, stat};
+use cluster::{NodeOrder, Reach};
 use gate::{Gate, lock};
-use pass::{DRAINED, Effects, Pass, Queued, Stopped};
+use inventory::{Inventory, Stock};
+use pass::{Effects, Pass, Queued, Stopped};
 use queue::{NewRun, Phase, QueueError, Run, blocked};
-use settings::Machine;
-pub use settings::{LocalSettings, Oversize, Partition};
+pub use settings::{Account, Bookkeeping, LocalSettings, NodeSettings, Oversize, Partition, Qos};
+pub(crate) use variables::folded;
+pub use variables::{Allocation, CLUSTER, Host};
 
 /// The recorded start of a run that psik started itself and that of the process may be so many seconds apart.
 const SAME_START: f64 = 10.0;
+/// So many runs are looked at with one view of the queue.
+const LOOKED_AT_ONCE: usize = 256;
 
 /// The embedded batch system of one state directory.
 #[derive(Debug)]
 pub struct Local {
     settings: LocalSettings,
-    machine: Machine,
+    stock: Stock,
     gate: Gate,
+    /// For looking, once somebody has looked.
+    reader: Mutex<Option<Connection>>,
     /// Runners that wait for the confirmation of their run, by marker.
     unconfirmed: Mutex<HashMap<String, (Identity, ChildStdin)>>,
     /// Runners that this process started and has to wait for.
@@ -60,6 +77,10 @@ pub struct Local {
     untold: Mutex<Vec<(PathBuf, Option<Sighting>)>>,
     /// A runner could not be started; the attending thread tries again.
     retry: AtomicBool,
+    /// There is an attending thread.
+    attended: AtomicBool,
+    /// It will see to what was left for the next pass.
+    lingers: AtomicBool,
     /// Wakes the attending thread.
     wake: OwnedFd,
 }
@@ -71,17 +92,20 @@ impl Local {
         let wake =
             rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK)
                 .map_err(|error| Error::internal("cannot make an eventfd", error))?;
+        let idle = queue::is_idle(&connection).map_err(QueueError::from)?;
         let local = Self {
-            machine: Machine::of(&settings),
+            stock: Stock::of(&settings)?,
             settings,
             gate: Gate::new(connection),
+            reader: Mutex::default(),
             unconfirmed: Mutex::default(),
             children: Mutex::default(),
             untold: Mutex::default(),
             retry: AtomicBool::new(false),
+            attended: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             wake,
         };
-        let idle = queue::is_idle(&local.gate.connection()).map_err(QueueError::from)?;
         if !idle {
             local.pass(|pass| {
                 pass.changed = true;
@@ -98,36 +122,56 @@ impl Local {
         self.pass(move |pass| pass.finish(run)).map(drop)
     }
 
-    /// Nothing new starts any more, in any process that uses this queue; what runs goes on.
+    /// Nothing new starts any more on any node, in any process that uses this queue; what runs goes on.
     pub fn drain(&self) -> Result<(), Error> {
-        self.pass(|pass| queue::set_setting(pass.tx, DRAINED, Some("yes"))).map(drop)
+        self.pass(|pass| pass.update_all_nodes(NodeOrder::Drain, Some("drained"), "")).and_then(|(answer, _)| answer)
     }
 
-    /// Takes [`Local::drain`] back.
+    /// Takes [`Local::drain`] back; nodes that are down are up again, too.
     pub fn resume(&self) -> Result<(), Error> {
-        self.pass(|pass| {
-            pass.changed = true;
-            queue::set_setting(pass.tx, DRAINED, None)
-        })
-        .map(drop)
+        self.pass(|pass| pass.update_all_nodes(NodeOrder::Idle, None, "")).and_then(|(answer, _)| answer)
     }
 
-    /// Whether nothing new starts, because of [`Local::drain`].
+    /// Whether nothing new starts, because all nodes are drained or down.
     pub fn is_drained(&self) -> Result<bool, Error> {
-        Ok(queue::setting(&self.gate.connection(), DRAINED).map_err(QueueError::from)?.is_some())
+        Ok(!self.inventory()?.nodes.iter().any(inventory::Node::takes_runs))
+    }
+
+    /// All that there is now.
+    fn inventory(&self) -> Result<Arc<Inventory>, Error> {
+        self.look_with(|connection| self.stock.committed(connection, now()))
+    }
+
+    /// Reads without waiting for those who write.
+    fn look_with<R>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R, Error> {
+        let mut reader = lock(&self.reader);
+        let connection = match reader.take() {
+            Some(connection) => connection,
+            None => queue::open_for_reading(&self.settings.state_dir)?,
+        };
+        let connection = reader.insert(connection);
+        // One view of everything, even if somebody changes it meanwhile.
+        let view = connection.unchecked_transaction().map_err(QueueError::from)?;
+        Ok(read(&view).map_err(QueueError::from)?)
     }
 
     fn pass<R: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Pass<'_>) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<(R, Arc<Effects>), Error> {
-        let result = self.gate.pass(&self.settings, &self.machine, |effects| self.settle(effects), operation);
+        let result = self.gate.pass(&self.settings, &self.stock, |effects| self.settle(effects), operation);
         lock(&self.children).retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         result
     }
 
-    /// After a commit: confirmed runs go, the others wait for their confirmation.
+    /// After a commit: confirmed runs go, the others wait for their confirmation; those who have new orders are told.
     fn settle(&self, effects: &mut Effects) {
+        for (runner, suspend) in effects.suspended.drain(..) {
+            orders::signal(&runner, if suspend { Signal::STOP } else { Signal::CONT }, Reach::All);
+        }
+        for runner in effects.ordered.drain(..) {
+            runner.signal(Signal::URG);
+        }
         if effects.spawned.is_empty() && effects.told.is_empty() && !effects.retry {
             return;
         }
@@ -150,31 +194,45 @@ impl Local {
     }
 
     fn by_marker(&self, marker: &str) -> Result<Option<Run>, Error> {
-        Ok(queue::by_marker(&self.gate.connection(), marker).map_err(QueueError::from)?)
+        self.look_with(|connection| queue::by_marker(connection, marker))
     }
 
     /// What is known of runs, and whether the runner of one of them has died.
     fn look_at(&self, runs: &[RunRef]) -> Result<(Vec<Sighting>, bool), Error> {
-        let connection = self.gate.connection();
-        let line = Line {
-            first: queue::ready(&connection, 1).map_err(QueueError::from)?.first().map(|(_, run)| run.id),
-            drained: queue::setting(&connection, DRAINED).map_err(QueueError::from)?.is_some(),
-        };
-        let mut dead = false;
-        let mut sightings = Vec::with_capacity(runs.len());
-        for reference in runs.iter().filter(|run| !run.marker.is_empty()) {
-            let run = queue::by_marker(&connection, &reference.marker).map_err(QueueError::from)?;
-            dead |= run
-                .as_ref()
-                .is_some_and(|run| run.phase == Phase::Running && !run.runner.as_ref().is_some_and(Identity::is_alive));
-            let phase = run.map_or(Seen::Absent, |run| phase(run, &line));
-            sightings.push(Sighting { marker: reference.marker.clone(), phase });
+        let (mut sightings, mut dead) = (Vec::with_capacity(runs.len()), false);
+        let asked: Vec<&RunRef> = runs.iter().filter(|run| !run.marker.is_empty()).collect();
+        // In parts, so that others come to look in between.
+        for part in asked.chunks(LOOKED_AT_ONCE) {
+            self.look_with(|connection| {
+                let inventory = self.stock.committed(connection, now())?;
+                let line = Line::of(connection, &inventory)?;
+                for reference in part {
+                    let run = queue::by_marker(connection, &reference.marker)?;
+                    dead |= run.as_ref().is_some_and(|run| {
+                        run.phase == Phase::Running && !run.runner.as_ref().is_some_and(Identity::is_alive)
+                    });
+                    let phase = run.map_or(Seen::Absent, |run| phase(run, &line));
+                    sightings.push(Sighting { marker: reference.marker.clone(), phase, began: None });
+                }
+                Ok(())
+            })?;
         }
         Ok((sightings, dead))
     }
 }
 
+impl Drop for Local {
+    fn drop(&mut self) {
+        if self.gate.has_waiting()
+            && let Err(error) = self.pass(|_| Ok(()))
+        {
+            tracing::error!(error = error.chain(), "what was left to be done in the local queue is not done");
+        }
+    }
+}
+
 /// What holds up runs that nothing else does.
+#[derive(Debug, Clone, Copy)]
 struct Line {
     /// The run that is the next to start.
     first: Option<i64>,
@@ -182,26 +240,35 @@ struct Line {
     drained: bool,
 }
 
-fn phase(run: Run, line: &Line) -> Seen {
-    match run.phase {
-        Phase::Waiting => Seen::Waiting(reason(&run, line).to_owned()),
-        Phase::Running => Seen::Running,
-        Phase::Ended => run.end.map_or(Seen::Absent, |(state, info)| Seen::Ended(state, info)),
+impl Line {
+    fn of(connection: &Connection, inventory: &Inventory) -> rusqlite::Result<Self> {
+        let drained = !inventory.nodes.iter().any(inventory::Node::takes_runs);
+        Ok(Self { first: queue::first_ready(connection)?, drained })
+    }
+
+    /// Why a run waits, in Slurm's words. `stored`: what the scheduler has said of it.
+    fn reason<'a>(&self, id: i64, blocked: i64, stored: Option<&'a str>) -> &'a str {
+        let is = |bit: i64| blocked & bit != 0;
+        match stored {
+            _ if is(blocked::HELD_BY_ADMIN) => "JobHeldAdmin",
+            _ if is(blocked::HELD) => "JobHeldUser",
+            _ if is(blocked::NEVER) => "DependencyNeverSatisfied",
+            _ if is(blocked::DEPENDENCY) => "Dependency",
+            _ if is(blocked::BEGIN) => "BeginTime",
+            _ if is(blocked::ARRAY) => "JobArrayTaskLimit",
+            Some(stored) => stored,
+            None if self.drained => "ReqNodeNotAvail",
+            None if self.first == Some(id) => "Resources",
+            None => "Priority",
+        }
     }
 }
 
-/// Why a run waits, in Slurm's words.
-fn reason(run: &Run, line: &Line) -> &'static str {
-    let is = |bit: i64| run.blocked & bit != 0;
-    match () {
-        () if is(blocked::HELD) => "JobHeldUser",
-        () if is(blocked::NEVER) => "DependencyNeverSatisfied",
-        () if is(blocked::DEPENDENCY) => "Dependency",
-        () if is(blocked::BEGIN) => "BeginTime",
-        () if is(blocked::ARRAY) => "JobArrayTaskLimit",
-        () if line.drained => "ReqNodeNotAvail",
-        () if line.first == Some(run.id) => "Resources",
-        () => "Priority",
+fn phase(run: Run, line: &Line) -> Seen {
+    match run.phase {
+        Phase::Waiting => Seen::Waiting(line.reason(run.id, run.blocked, run.reason.as_deref()).to_owned()),
+        Phase::Running => Seen::Running,
+        Phase::Ended => run.end.map_or(Seen::Absent, |(state, info)| Seen::Ended(state, info)),
     }
 }
 
@@ -231,7 +298,8 @@ impl Backend for Local {
     }
 
     fn check(&self, spec: &JobSpec, config: &BackendConfig) -> Result<(), Error> {
-        request::parse(spec, config, &self.machine, now())?;
+        let inventory = self.inventory()?;
+        request::parse(spec, config, &inventory, now())?;
         request::array(spec).map(drop)
     }
 
@@ -240,14 +308,21 @@ impl Backend for Local {
     }
 
     fn submit(&self, run: &RunRequest<'_>) -> Submission {
-        let request = match request::parse(run.spec, run.config, &self.machine, now()) {
-            Ok(request) => request,
-            Err(error) => return Submission::Refused(error),
+        let parsed = self.inventory().map(|inventory| request::parse(run.spec, run.config, &inventory, now()));
+        let request = match parsed {
+            Ok(Ok(request)) => request,
+            Ok(Err(error)) => return Submission::Refused(error),
+            Err(error) => return Submission::Unknown(error),
         };
         let environment = match run.environment {
             Some(environment) => spawn::encode(environment.iter().cloned()),
             None => spawn::encode(std::env::vars_os()),
         };
+        let additions = run
+            .array
+            .map(|(task, _)| request::array_environment(run.spec, run.jobid.as_str(), task))
+            .unwrap_or_default();
+        let count = additions.iter().find(|(key, _)| key == "SLURM_ARRAY_TASK_COUNT");
         let new = NewRun {
             marker: run.marker.to_owned(),
             base: run.base.to_owned(),
@@ -255,21 +330,16 @@ impl Backend for Local {
             jobndx: run.jobndx,
             owner: run.owner.to_owned(),
             name: run.spec.name.clone(),
-            priority: request.priority,
-            need: request.need,
-            minutes: request.minutes,
-            begin: request.begin,
-            requeue: request.requeue,
-            array_first: run.array.map(|(_, first)| first),
+            options: serde_json::to_string(&shown_options(run.spec)).expect("invariant: text to text"),
+            array: run.array,
             array_limit: run.array_limit,
-            additions: run
-                .array
-                .map(|(task, _)| request::array_environment(run.spec, run.jobid.as_str(), task))
-                .unwrap_or_default(),
+            array_count: count.and_then(|(_, count)| count.parse().ok()),
+            additions,
             environment,
+            request,
         };
-        let (hold, dependency) = (request.hold, request.dependency);
-        let submitted = self.pass(move |pass| pass.submit(&new, hold, dependency.as_ref()));
+        let clamped = new.request.clamped.clone();
+        let submitted = self.pass(move |pass| pass.submit(&new));
         let (queued, effects) = match submitted {
             Ok(submitted) => submitted,
             Err(error) => return Submission::Unknown(error),
@@ -281,7 +351,7 @@ impl Backend for Local {
                 if let Some(reason) = effects.refused.get(&id) {
                     return Submission::Refused(Error::new(ErrorKind::Refused, reason.clone()));
                 }
-                if let Some(text) = request.clamped {
+                if let Some(text) = clamped {
                     note(run.base, run.jobndx, &text);
                 }
                 Submission::Accepted(NativeId(effects.started.get(&id).cloned().unwrap_or(native)))
@@ -291,17 +361,30 @@ impl Backend for Local {
 
     fn confirm(&self, marker: &str) {
         let waiting = lock(&self.unconfirmed).remove(marker);
-        if waiting.is_some_and(|(_, stdin)| spawn::go(stdin)) {
+        if let Some((runner, stdin)) = waiting
+            && spawn::go(stdin)
+        {
+            if !self.attended.load(Ordering::Acquire) {
+                // This process is about to end, and its terminal perhaps, too.
+                spawn::wait_for_session(&runner);
+            }
             return;
         }
         let owned = marker.to_owned();
-        if let Err(error) = self.pass(move |pass| pass.confirm(&owned)) {
+        if self.attended.load(Ordering::Acquire) {
+            // It is in the queue for good, and recorded as such: nobody has to wait until that is noted. If this process dies
+            // before, whoever looks next sees it in the job's history (`Pass::confirm_recorded`).
+            self.gate.leave(move |pass| pass.confirm(&owned));
+            if !self.lingers.swap(true, Ordering::AcqRel) {
+                self.wake();
+            }
+        } else if let Err(error) = self.pass(move |pass| pass.confirm(&owned)) {
             tracing::error!(marker, error = error.chain(), "cannot confirm a run");
         }
     }
 
-    fn find(&self, marker: &str) -> Result<Option<NativeId>, Error> {
-        Ok(self.by_marker(marker)?.map(|run| NativeId(run.native)))
+    fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
+        Ok(self.by_marker(&run.marker)?.map(|run| NativeId(run.native)))
     }
 
     fn cancel(&self, run: &RunRef) -> Result<Cancel, Error> {
@@ -352,8 +435,19 @@ impl Backend for Local {
     }
 
     fn attend(self: Arc<Self>, tell: Tell) -> Result<(), Error> {
-        attend::start(&self, tell)
+        attend::start(&self, tell)?;
+        self.attended.store(true, Ordering::Release);
+        Ok(())
     }
+}
+
+/// The options that are kept with a run to be shown: those that were given, and where it works.
+fn shown_options(spec: &JobSpec) -> StringMap {
+    let mut options = spec.attributes.clone();
+    if let (None, Some(directory)) = (spec.attribute("chdir"), &spec.directory) {
+        options.insert("--chdir", directory.as_str());
+    }
+    options
 }
 
 fn not_waiting(run: &RunRef) -> Error {

@@ -4,11 +4,16 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::queue::Run;
 use super::runner::Ticket;
 use super::settings::LocalSettings;
-use crate::process::Identity;
+use super::variables::Allocation;
+use crate::process::{self, Identity};
+
+/// A runner that takes longer to begin is not waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A runner that has its ticket and waits for its `go`.
 #[derive(Debug)]
@@ -41,7 +46,7 @@ pub(super) fn runner(settings: &LocalSettings, run: &Run, environment: &[u8], fr
     let identity = Identity::of(pid)?;
     let native = if fresh { pid.to_string() } else { run.native.clone() };
     let mut variables = run.additions.clone();
-    if run.need.gpus > 0 {
+    if !run.gpus.is_empty() {
         let gpus: Vec<String> = run.gpus.iter().map(u32::to_string).collect();
         variables.push(("CUDA_VISIBLE_DEVICES".into(), gpus.join(",")));
     }
@@ -53,7 +58,8 @@ pub(super) fn runner(settings: &LocalSettings, run: &Run, environment: &[u8], fr
         marker: run.marker.clone(),
         native: native.clone(),
         environment: variables,
-        memory: (run.need.memory > 0).then_some(run.need.memory),
+        memory: run.memory_limit(),
+        allocation: allocation(run),
         settings: settings.clone(),
     };
     let mut line = serde_json::to_vec(&ticket)?;
@@ -63,9 +69,39 @@ pub(super) fn runner(settings: &LocalSettings, run: &Run, environment: &[u8], fr
     Ok(Spawned { marker: run.marker.clone(), identity, native, fresh, child, stdin })
 }
 
+/// What the run was given, for the variables of its script.
+fn allocation(run: &Run) -> Allocation {
+    Allocation {
+        run: run.id,
+        name: run.name.clone(),
+        array: run.array_task.map(|array| (array.id, array.task)),
+        shares: run.allocation.clone(),
+        partition: run.partition.clone(),
+        account: run.account.clone(),
+        qos: run.qos.clone(),
+        reservation: run.reservation.clone(),
+        options: run.options(),
+        started: run.started.unwrap_or_default() as i64,
+        minutes: run.minutes,
+        restarts: run.restarts,
+    }
+}
+
 /// Tells a runner to go; `false` when it is gone.
 pub(super) fn go(mut stdin: ChildStdin) -> bool {
     stdin.write_all(b"go\n").is_ok()
+}
+
+/// Waits until a runner has a session of its own: from then on what ends its parent's session, a terminal that hangs up for
+/// example, is no concern of its. That is the first thing that it does.
+pub(super) fn wait_for_session(runner: &Identity) {
+    let deadline = Instant::now() + PATIENCE;
+    // Not `getsid`: where the parent's session was begun outside of this PID namespace (a container's first process) it is
+    // numbered 0, which a `Pid` cannot say.
+    let waits = || process::stat(runner.pid).is_ok_and(|stat| !stat.is_dead() && !stat.leads_session());
+    while waits() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// An environment as it is stored: `KEY=VALUE` NUL and so on, in the given order.

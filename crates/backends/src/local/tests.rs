@@ -12,6 +12,7 @@ use jobgate_model::{JobId, State};
 
 use super::*;
 
+mod books;
 mod crash;
 
 const RUNNER: &str = r#"#!/usr/bin/setsid /bin/sh
@@ -31,21 +32,21 @@ echo "3.0,$jobndx,${state:-completed},$info" >> status.csv
 "#;
 
 /// A state directory, a prefix and a stand-in for the runner.
-struct Site {
+pub(super) struct Site {
     dir: tempfile::TempDir,
     next: AtomicU64,
 }
 
-struct Job {
-    base: PathBuf,
-    jobid: JobId,
-    spec: JobSpec,
-    array: Option<(i64, i64)>,
-    array_limit: Option<i64>,
+pub(super) struct Job {
+    pub(super) base: PathBuf,
+    pub(super) jobid: JobId,
+    pub(super) spec: JobSpec,
+    pub(super) array: Option<(i64, i64)>,
+    pub(super) array_limit: Option<i64>,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runner = dir.path().join("runner.sh");
         fs::write(&runner, RUNNER).unwrap();
@@ -54,7 +55,7 @@ impl Site {
         Self { dir, next: AtomicU64::new(1) }
     }
 
-    fn settings(&self, cores: u64) -> LocalSettings {
+    pub(super) fn settings(&self, cores: u64) -> LocalSettings {
         let state_dir = self.dir.path().join("state");
         LocalSettings { cores: Some(cores), ..LocalSettings::new(state_dir, self.dir.path().join("runner.sh")) }
     }
@@ -63,13 +64,13 @@ impl Site {
         Local::open(self.settings(cores)).unwrap()
     }
 
-    fn attended(&self, cores: u64) -> Arc<Local> {
+    pub(super) fn attended(&self, cores: u64) -> Arc<Local> {
         let local = self.open(cores);
         Arc::clone(&local).attend(Arc::new(|_, _| {})).unwrap();
         local
     }
 
-    fn job(&self, script: &str, attributes: &[(&str, &str)]) -> Job {
+    pub(super) fn job(&self, script: &str, attributes: &[(&str, &str)]) -> Job {
         let jobid = JobId::from_millis(self.next.fetch_add(1, Ordering::Relaxed));
         let base = self.dir.path().join("prefix").join(jobid.as_str());
         fs::create_dir_all(base.join("log")).unwrap();
@@ -87,19 +88,20 @@ impl Site {
 }
 
 impl Job {
-    fn reference(&self) -> RunRef {
+    pub(super) fn reference(&self) -> RunRef {
         let jobndx = self.array.map_or(1, |(task, first)| task + first);
         RunRef {
             base: self.base.clone(),
             jobid: self.jobid.clone(),
             jobndx,
             marker: format!("{}-{jobndx}", self.jobid),
+            owner: "alice".into(),
             native: None,
             since: 0.0,
         }
     }
 
-    fn submit_with(&self, local: &Local, environment: Option<&[(OsString, OsString)]>) -> Submission {
+    pub(super) fn submit_with(&self, local: &Local, environment: Option<&[(OsString, OsString)]>) -> Submission {
         let reference = self.reference();
         local.submit(&RunRequest {
             base: &self.base,
@@ -132,7 +134,7 @@ impl Job {
         local.confirm(&self.reference().marker);
     }
 
-    fn launch(&self, local: &Local) -> String {
+    pub(super) fn launch(&self, local: &Local) -> String {
         let native = self.submit(local);
         self.confirm(local, &native);
         native
@@ -142,11 +144,11 @@ impl Job {
         local.observe(&[self.reference()]).unwrap().remove(0).phase
     }
 
-    fn starts(&self) -> usize {
+    pub(super) fn starts(&self) -> usize {
         fs::read_to_string(self.base.join("started")).unwrap_or_default().lines().count()
     }
 
-    fn ends(&self, local: &Local, state: State) {
+    pub(super) fn ends(&self, local: &Local, state: State) {
         until(
             &format!("{} of {}", state, self.jobid),
             || matches!(self.phase(local), Seen::Ended(ended, _) if ended == state),
@@ -154,7 +156,7 @@ impl Job {
     }
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !done() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -183,12 +185,12 @@ fn a_run_starts_when_it_is_confirmed() {
     let pid: i32 = native.parse().unwrap();
     assert!(!stat(pid).unwrap().is_dead(), "the native id is the runner's pid");
     assert_eq!(job.submit(&local), native, "the same marker is the same run");
-    assert_eq!(local.find(&job.reference().marker).unwrap(), Some(NativeId(native.clone())));
+    assert_eq!(local.find(&job.reference()).unwrap(), Some(NativeId(native.clone())));
     assert_eq!((job.phase(&local), job.starts()), (Seen::Running, 0));
     job.confirm(&local, &native);
     job.ends(&local, State::Completed);
     assert_eq!(fs::read_to_string(job.base.join("started")).unwrap().trim(), native);
-    assert_eq!(local.find("nobody's").unwrap(), None);
+    assert_eq!(local.find(&RunRef { marker: "nobody's".into(), ..job.reference() }).unwrap(), None);
     let mode = fs::metadata(site.dir.path().join("state/local.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -405,7 +407,7 @@ fn a_missing_runner_refuses_rather_than_waits() {
     assert!(
         matches!(job.submit_with(&local, None), Submission::Refused(error) if error.message().contains("/no/such/program"))
     );
-    assert_eq!(local.find(&job.reference().marker).unwrap(), None);
+    assert_eq!(local.find(&job.reference()).unwrap(), None);
 }
 
 #[test]

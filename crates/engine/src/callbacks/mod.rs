@@ -3,7 +3,6 @@
 //! A delivery is queued in the transaction that records its event. Here they are sent: by the gateway in the background, or
 //! by a process that works without one. A lease in the index keeps two processes from sending the same one.
 
-mod guard;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -18,6 +17,7 @@ use tokio::sync::{Notify, Semaphore};
 pub use send::sign;
 
 use crate::engine::Engine;
+use crate::outgoing::Outgoing;
 use crate::store::deliveries::{self, Due, Outcome};
 use crate::tree;
 use crate::types::{CallbackPolicy, DeliveryStatus, Forwarded, JobKey};
@@ -33,13 +33,13 @@ pub(crate) struct Courier {
     policy: CallbackPolicy,
     notify: Notify,
     targets: Mutex<HashMap<String, Arc<Semaphore>>>,
-    clients: send::Clients,
+    outgoing: Outgoing,
 }
 
 impl Courier {
     pub(crate) fn new(policy: CallbackPolicy) -> Self {
-        let clients = send::Clients::new(policy.timeout, policy.targets);
-        Self { policy, notify: Notify::new(), targets: Mutex::default(), clients }
+        let outgoing = Outgoing::new(policy.reach());
+        Self { policy, notify: Notify::new(), targets: Mutex::default(), outgoing }
     }
 
     /// There may be something to send.
@@ -171,7 +171,7 @@ async fn attempt(engine: &Arc<Engine>, due: Due, wait: bool) -> Result<bool, Err
 
 async fn post(engine: &Engine, spec: &JobSpec, due: &Due) -> Result<String, String> {
     let Some(url) = &spec.callback else { return Err("the job has no callback any more".into()) };
-    engine.courier.clients.post(url, &spec.cb_headers, spec.cb_secret.as_deref(), &due.body).await
+    send::post(&engine.courier.outgoing, url, &spec.cb_headers, spec.cb_secret.as_deref(), &due.body).await
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
@@ -183,13 +183,13 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 /// Sends callbacks without an index: for a runner on a machine where there is none.
 #[derive(Debug)]
 pub struct Messenger {
-    clients: send::Clients,
+    outgoing: Outgoing,
 }
 
 impl Messenger {
     /// One that keeps to the policy's timeout and targets; its other rules need an index.
     pub fn new(policy: &CallbackPolicy) -> Self {
-        Self { clients: send::Clients::new(policy.timeout, policy.targets) }
+        Self { outgoing: Outgoing::new(policy.reach()) }
     }
 
     /// One attempt to tell a transition, as a job of this generation tells it. The error says what went wrong.
@@ -202,7 +202,7 @@ impl Messenger {
     ) -> Result<(), String> {
         let Some(url) = &spec.callback else { return Ok(()) };
         let body = deliveries::body(jobid, row, generation);
-        self.clients.post(url, &spec.cb_headers, spec.cb_secret.as_deref(), &body).await.map(drop)
+        send::post(&self.outgoing, url, &spec.cb_headers, spec.cb_secret.as_deref(), &body).await.map(drop)
     }
 }
 

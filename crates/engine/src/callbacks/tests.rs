@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::engine::Engine;
 use crate::engine::tests::{Bench, open_with};
+use crate::outgoing::Targets;
 use crate::types::*;
 
 /// What arrived: request head (lower case) and body.

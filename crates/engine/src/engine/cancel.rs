@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use jobgate_model::{Backend, Cancel, Error, ErrorKind, Evidence, Principal, RunRef, State};
+use jobgate_model::{Backend, Cancel, Error, ErrorKind, Evidence, JobNdx, Principal, RunRef, State};
 
 use super::Engine;
 use super::record::{Rule, transition};
 use crate::store::jobs::{self, JobRecord};
-use crate::store::runs::{self, Phase};
-use crate::types::{Cancelled, JobKey};
+use crate::store::runs::{self, OpenRun, Phase};
+use crate::types::{Cancelled, JobKey, Need};
 
 /// How often a run that was told to stop is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
+/// Slurm's number for what has ended.
+const ALREADY_DONE: i32 = 2021;
 /// How often the batch system is asked whether a run that was told to stop is gone.
 const ASK: Duration = Duration::from_millis(400);
 
@@ -19,13 +21,24 @@ impl Engine {
     /// Records durably that the job is to be canceled and tells the batch system. `Stopping` means that
     /// [`Engine::settle_cancel`] (or the gateway's background work) will see it through. A job that is over stays as it is.
     pub fn cancel(&self, who: &Principal, key: JobKey) -> Result<Cancelled, Error> {
-        let record = self.admitted(who, key)?;
+        let record = self.admitted(who, Need::Write, key)?;
         let record = self.look(record)?;
         if record.job.state.is_final() && !record.job.live {
             return Ok(Cancelled::AlreadyFinal(record.job.state));
         }
         self.store.update(move |connection| jobs::set_cancel(connection, key, true))?;
         self.stop_runs(&record)
+    }
+
+    /// Stops one run of a job and leaves its others alone: one task of an array. Its end is recorded when it comes.
+    pub fn cancel_run(&self, who: &Principal, key: JobKey, jobndx: JobNdx) -> Result<(), Error> {
+        let record = self.look(self.admitted(who, Need::Write, key)?)?;
+        let open = self.store.read(|connection| runs::of_job(connection, key))?;
+        let Some(run) = open.iter().find(|run| run.jobndx == jobndx) else {
+            let text = format!("run {jobndx} of job {} has ended", record.job.jobid);
+            return Err(Error::new(ErrorKind::Conflict, text).numbered(ALREADY_DONE));
+        };
+        self.stop_run(&record, run).map(drop)
     }
 
     /// Waits at most `patience` for a canceled job's runs to end, then records `canceled` for the job.
@@ -65,42 +78,50 @@ impl Engine {
     pub(super) fn stop_runs(&self, record: &JobRecord) -> Result<Cancelled, Error> {
         let key = record.job.key;
         let mut stopping = false;
-        for run in self.store.read(|connection| runs::of_job(connection, key))? {
-            let ended = |info: &str| transition(self.now(), run.jobndx, State::Canceled, info);
-            if run.phase == Phase::Intended {
-                // Whoever hands it over right now finds it over and stops it.
-                self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
-                continue;
-            }
-            let prefix = record.job.base.parent().unwrap_or(&record.job.base);
-            let Some(place) = self.place_of(&run.backend, prefix) else {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "the job's backend {:?} is not configured (any more); add it to the configuration",
-                        run.backend
-                    ),
-                ));
-            };
-            match place.backend.cancel(&run.to_ref())? {
-                Cancel::Removed => {
-                    self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
-                }
-                Cancel::Stopping => stopping = true,
-                Cancel::HandedOver => {}
-                Cancel::Absent => {
-                    // Its last row may just not have been looked at; otherwise nobody knows how it ended.
-                    let record = self.look(self.by_key(key)?)?;
-                    self.record(
-                        &record,
-                        &ended("the batch system does not know the run"),
-                        Evidence::Query,
-                        Rule::UnlessOver,
-                    )?;
-                }
-            }
+        // The last first: what waits is taken out of the queue before what it waits for, and does not start in between.
+        for run in self.store.read(|connection| runs::of_job(connection, key))?.into_iter().rev() {
+            stopping |= self.stop_run(record, &run)?;
         }
         if stopping { Ok(Cancelled::Stopping) } else { self.canceled(&self.by_key(key)?) }
+    }
+
+    /// Tells the batch system of one run that it shall end; `true`: it will, and has not yet.
+    fn stop_run(&self, record: &JobRecord, run: &OpenRun) -> Result<bool, Error> {
+        let key = record.job.key;
+        let ended = |info: &str| transition(self.now(), run.jobndx, State::Canceled, info);
+        if run.phase == Phase::Intended {
+            // Whoever hands it over right now finds it over and stops it.
+            self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
+            return Ok(false);
+        }
+        let prefix = record.job.base.parent().unwrap_or(&record.job.base);
+        let Some(place) = self.place_of(&run.backend, prefix) else {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the job's backend {:?} is not configured (any more); add it to the configuration",
+                    run.backend
+                ),
+            ));
+        };
+        match place.backend.cancel(&run.to_ref())? {
+            Cancel::Removed => {
+                self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
+            }
+            Cancel::Stopping => return Ok(true),
+            Cancel::HandedOver => {}
+            Cancel::Absent => {
+                // Its last row may just not have been looked at; otherwise nobody knows how it ended.
+                let record = self.look(self.by_key(key)?)?;
+                self.record(
+                    &record,
+                    &ended("the batch system does not know the run"),
+                    Evidence::Query,
+                    Rule::UnlessOver,
+                )?;
+            }
+        }
+        Ok(false)
     }
 
     /// Asks after runs that do not end by themselves: a runner that was stopped before it began, or killed, records nothing,
@@ -132,7 +153,7 @@ impl Engine {
         verb: &str,
         act: impl Fn(&dyn Backend, &RunRef) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let record = self.admitted(who, key)?;
+        let record = self.admitted(who, Need::Write, key)?;
         let record = self.look(record)?;
         let ready = self.ready_job(record)?;
         let open = self.store.read(|connection| runs::of_job(connection, key))?;

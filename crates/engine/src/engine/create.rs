@@ -12,8 +12,9 @@ use crate::store::broken;
 use crate::store::history::{self, Arrival, Look};
 use crate::store::jobs::{self, NewRecord};
 use crate::store::runs::{self, Intent};
+use crate::store::usage;
 use crate::tree::{self, Row, Tail};
-use crate::types::{Created, Idempotency, JobKey, NewJob, Place, Start};
+use crate::types::{Created, Idempotency, Job, Need, NewJob, Place, Start};
 
 /// So far may stamps run ahead of the clock (after a burst, or when it steps back) before they follow it again.
 const AHEAD_MILLIS: u64 = 24 * 3600 * 1000;
@@ -23,11 +24,23 @@ impl Engine {
     /// Refuses with `Invalid` what could never run, an unknown place or a directory that does not exist (nothing is left
     /// behind), with `KeyReused` an idempotency key that came with another request.
     pub fn create(&self, who: &Principal, new: NewJob) -> Result<Created, Error> {
+        self.create_described(who, new, None)
+    }
+
+    /// [`Engine::create`] for a job that is described in its batch system's own terms besides: they are kept in this file of
+    /// its directory, durably.
+    pub fn create_described(
+        &self,
+        who: &Principal,
+        new: NewJob,
+        description: Option<(&str, &[u8])>,
+    ) -> Result<Created, Error> {
         policy::known(who)?;
         if let Some(earlier) = self.earlier(who, new.idempotency.as_ref())? {
             return Ok(earlier);
         }
-        let place = self.chosen(&new)?;
+        let place = self.chosen(who, &new)?;
+        policy::may_submit(who, place)?;
         let (spec, config) = settle(new.spec, place);
         if let Some(directory) = spec.directory.as_deref() {
             usable(directory)?;
@@ -37,6 +50,12 @@ impl Engine {
             Start::No => None,
         };
         let (jobid, base, spec, first) = self.make_tree(place, spec, &config)?;
+        if let Some((name, bytes)) = description {
+            tree::keep(&base, name, bytes).map_err(|error| {
+                drop(std::fs::remove_dir_all(&base));
+                cannot_write(&place.prefix, error)
+            })?;
+        }
         let record = NewRecord {
             prefix: place.prefix.clone(),
             jobid,
@@ -50,8 +69,8 @@ impl Engine {
             client_secret: spec.client_secret.clone(),
             config,
         };
-        match self.enter(record, first, intent, new.idempotency.clone()) {
-            Ok(key) => Ok(Created { job: self.by_key(key)?.job, repeated: false }),
+        match self.enter(who, record, first, intent, new.idempotency.clone()) {
+            Ok(job) => Ok(Created { job, repeated: false }),
             Err(error) => {
                 // Nobody was promised anything yet.
                 drop(std::fs::remove_dir_all(&base));
@@ -68,15 +87,16 @@ impl Engine {
             found = jobs::idempotent(connection, &who.name, promise);
             Ok(())
         })?;
-        found?.map(|key| Ok(Created { job: self.by_key(key)?.job, repeated: true })).transpose()
+        found?.map(|key| Ok(Created { job: self.admitted(who, Need::Read, key)?.job, repeated: true })).transpose()
     }
 
-    fn chosen(&self, new: &NewJob) -> Result<&Place, Error> {
+    fn chosen(&self, who: &Principal, new: &NewJob) -> Result<&Place, Error> {
         let name = new.place.as_deref().unwrap_or(&new.spec.backend);
         if let Some(place) = self.place(name) {
             return Ok(place);
         }
-        let known: Vec<&str> = self.places().iter().map(|place| place.name.as_str()).collect();
+        let known: Vec<&str> =
+            self.places().iter().map(|place| place.name.as_str()).filter(|name| who.may_use(name)).collect();
         Err(Error::invalid(format!("unknown backend {name:?}; configured are: {}", known.join(", "))))
     }
 
@@ -122,27 +142,39 @@ impl Engine {
     /// The durable step: row, spec, event `new`, intent and idempotency key in one transaction.
     fn enter(
         &self,
+        who: &Principal,
         record: NewRecord,
         first: Transition,
         intent: Option<Intent>,
         promise: Option<Idempotency>,
-    ) -> Result<JobKey, Error> {
+    ) -> Result<Job, Error> {
         let now = self.now();
         let marker = format!("jobgate-{}-{:08x}", record.jobid, process::random());
+        let limits = self.limits(who, &record.owner);
+        let measured = self.setup.quotas.stored.is_some();
         self.store.write(move |connection| {
+            usage::admit_bytes(connection, &record.owner, limits)?;
+            if let Some(intent) = &intent {
+                usage::admit_runs(connection, &record.owner, intent.tasks.len(), limits)?;
+            }
             let writing = |error| broken("write the index", error);
             let key = jobs::insert(connection, &record).map_err(writing)?;
             let end = first.to_row().len() as u64;
             let tail = Tail { rows: vec![Row { offset: 0, transition: first }], end };
             let look = Look::Tail(Some((0, Evidence::Gateway)));
             history::absorb(connection, &Arrival { key, from: 0, tail, look, reported: Vec::new(), now })?;
+            if measured {
+                // three directories and two files, until it is measured
+                usage::grew(connection, key, 5 * tree::BLOCK + record.spec_json.len() as u64).map_err(writing)?;
+            }
             if let Some(intent) = &intent {
                 runs::intend(connection, key, intent, &marker).map_err(writing)?;
             }
             if let Some(promise) = &promise {
                 jobs::promise(connection, &record.owner, promise, key, now).map_err(writing)?;
             }
-            Ok(key)
+            let entered = jobs::by_key(connection, key).map_err(writing)?.ok_or_else(policy::missing)?;
+            Ok(entered.job)
         })
     }
 }

@@ -6,16 +6,20 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use jobgate_model::{
-    BackendConfig, Error, ErrorKind, Evidence, JobNdx, JobSpec, NativeId, Principal, RunRequest, State, Submission,
+    BackendConfig, Error, ErrorKind, Evidence, JobNdx, JobSpec, NativeId, Principal, Remark, RunRequest, State,
+    Submission,
 };
 
 use super::record::{Rule, transition};
+use super::show::read_spec;
 use super::{Engine, create, policy};
 use crate::process;
-use crate::store::jobs::{self, JobRecord};
+use crate::store::broken;
+use crate::store::jobs::{self, JobRecord, StoredSpec};
 use crate::store::runs::{self, OpenRun, Phase};
+use crate::store::usage;
 use crate::tree;
-use crate::types::{JobKey, Launched, OnRefusal, Place};
+use crate::types::{JobKey, Launched, Need, OnRefusal, Place};
 
 /// One thread's right to hand a run over.
 struct Turn<'a> {
@@ -45,28 +49,37 @@ impl Engine {
         key: JobKey,
         environment: Option<&[(OsString, OsString)]>,
     ) -> Result<Vec<JobNdx>, Error> {
-        let record = self.admitted(who, key)?;
+        let record = self.admitted(who, Need::Write, key)?;
         let record = self.look(record)?;
         let ready = self.ready_job(record)?;
         let intent = create::intent(ready.place, &ready.spec, &ready.config, environment)?;
         let marker = format!("jobgate-{}-{:08x}", ready.record.job.jobid, process::random());
-        self.store.update(move |connection| runs::intend(connection, key, &intent, &marker))
+        let owner = ready.record.job.owner;
+        let limits = self.limits(who, &owner);
+        self.store.write(move |connection| {
+            usage::admit_runs(connection, &owner, intent.tasks.len(), limits)?;
+            runs::intend(connection, key, &intent, &marker).map_err(|error| broken("write the index", error))
+        })
     }
 
     /// Hands the intended runs of a job, as far as this process intended them, to its batch system and records them as
     /// queued. Each run is handed over by one thread only.
     pub fn launch(&self, key: JobKey, on_refusal: OnRefusal) -> Result<Vec<Launched>, Error> {
-        let ready = self.ready_job(self.by_key(key)?)?;
+        let (record, stored, open) = self.store.read(|connection| {
+            let record = jobs::by_key(connection, key)?;
+            Ok((record, jobs::spec(connection, key)?, runs::of_job(connection, key)?))
+        })?;
+        let ready = self.with_spec(record.ok_or_else(policy::missing)?, stored)?;
         let mut launched = Vec::new();
-        for run in self.store.read(|connection| runs::of_job(connection, key))? {
+        for run in open {
             let Some(_turn) = self.turn(key, run.jobndx) else { continue };
             // Another thread may have handed it over since the list was made.
             let current = self.store.read(|connection| runs::one(connection, key, run.jobndx))?;
             let mine =
                 |run: &OpenRun| run.phase == Phase::Intended && run.claim.as_deref() == Some(process::identity());
-            let Some(run) = current.filter(mine) else { continue };
-            match self.hand_over(&ready, &run) {
-                Ok(Some(native)) => launched.push(Launched { jobndx: run.jobndx, native }),
+            let Some((run, environment)) = current.filter(|(run, _)| mine(run)) else { continue };
+            match self.hand_over(&ready, &run, environment.as_deref()) {
+                Ok(Some((native, remarks))) => launched.push(Launched { jobndx: run.jobndx, native, remarks }),
                 Ok(None) => {}
                 Err(error) => self.refused(&ready, &run, error, on_refusal)?,
             }
@@ -97,12 +110,24 @@ impl Engine {
         }
         let ready = self.ready_job(self.by_key(key)?)?;
         tracing::info!(job = %run.jobid, jobndx, "finishing a submission that was interrupted");
-        match ready.place.backend.find(&run.marker) {
+        match ready.place.backend.find(&run.to_ref()) {
             Ok(Some(native)) => self.queued(&ready, run, native, self.now()).map(drop),
-            Ok(None) => match self.hand_over(&ready, run) {
-                Ok(_) => Ok(()),
-                Err(error) => self.refused(&ready, run, error, OnRefusal::Record),
-            },
+            Ok(None) => {
+                let environment = self.store.read(|connection| runs::environment(connection, key, jobndx))?;
+                match self.hand_over(&ready, run, environment.as_deref()) {
+                    Ok(_) => Ok(()),
+                    // Nobody waits for an answer, so there is time.
+                    Err(error) if error.kind() == ErrorKind::Unavailable => {
+                        self.release_claim(run)?;
+                        Err(error)
+                    }
+                    Err(error) => self.refused(&ready, run, error, OnRefusal::Record),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                let row = transition(self.now(), jobndx, State::Failed, error.message().to_owned());
+                self.record(&ready.record, &row, Evidence::Query, Rule::UnlessOver).map(drop)
+            }
             Err(error) => {
                 self.release_claim(run)?;
                 Err(error)
@@ -111,6 +136,11 @@ impl Engine {
     }
 
     pub(super) fn ready_job(&self, record: JobRecord) -> Result<Ready<'_>, Error> {
+        let stored = self.store.read(|connection| jobs::spec(connection, record.job.key))?;
+        self.with_spec(record, stored)
+    }
+
+    fn with_spec(&self, record: JobRecord, stored: Option<StoredSpec>) -> Result<Ready<'_>, Error> {
         let prefix = record.job.base.parent().unwrap_or(&record.job.base);
         let place = self.place_of(&record.job.backend, prefix).ok_or_else(|| {
             Error::new(
@@ -121,15 +151,17 @@ impl Engine {
                 ),
             )
         })?;
-        let key = record.job.key;
-        let spec = self.stored_spec(key)?;
-        let (_, _, config) = self.store.read(|connection| jobs::spec(connection, key))?.ok_or_else(policy::missing)?;
-        Ok(Ready { spec, config, place, record })
+        let stored = stored.ok_or_else(policy::missing)?;
+        Ok(Ready { spec: read_spec(&stored)?, config: stored.config, place, record })
     }
 
-    fn hand_over(&self, ready: &Ready<'_>, run: &OpenRun) -> Result<Option<NativeId>, Error> {
-        let environment = self.store.read(|connection| runs::environment(connection, run.key, run.jobndx))?;
-        let environment = environment.as_deref().map(decode_environment);
+    fn hand_over(
+        &self,
+        ready: &Ready<'_>,
+        run: &OpenRun,
+        environment: Option<&[u8]>,
+    ) -> Result<Option<(NativeId, Vec<Remark>)>, Error> {
+        let environment = environment.map(decode_environment);
         let request = RunRequest {
             base: &ready.record.job.base,
             jobid: &ready.record.job.jobid,
@@ -146,7 +178,12 @@ impl Engine {
         // psik takes the time of the `queued` row before it asks the batch system.
         let time = self.now();
         match ready.place.backend.submit(&request) {
-            Submission::Accepted(native) => self.queued(ready, run, native, time),
+            Submission::Accepted(native) => {
+                Ok(self.queued(ready, run, native, time)?.map(|native| (native, Vec::new())))
+            }
+            Submission::Remarked(native, remarks) => {
+                Ok(self.queued(ready, run, native, time)?.map(|native| (native, remarks)))
+            }
             Submission::Refused(error) => Err(error),
             Submission::Unknown(error) => {
                 self.release_claim(run)?;

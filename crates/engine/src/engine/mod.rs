@@ -5,9 +5,12 @@ mod cancel;
 mod create;
 mod housekeeping;
 mod launch;
+mod measure;
 mod policy;
+mod quota;
 mod reconcile;
 mod record;
+mod share;
 mod show;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -25,6 +28,9 @@ use crate::store::Store;
 use crate::store::board::Board;
 use crate::types::{JobKey, Place, Setup};
 
+use self::quota::Flights;
+pub use self::quota::Room;
+
 /// The product's actions over one index and its places. Cheap to call from many threads at once.
 #[derive(Debug)]
 pub struct Engine {
@@ -41,6 +47,8 @@ pub struct Engine {
     stamp: AtomicU64,
     /// Runs that a thread of this process is handing over right now.
     in_hand: Mutex<HashSet<(JobKey, JobNdx)>>,
+    /// What is being uploaded.
+    flights: Flights,
 }
 
 impl Engine {
@@ -64,6 +72,7 @@ impl Engine {
             board: Mutex::default(),
             stamp: AtomicU64::new(0),
             in_hand: Mutex::default(),
+            flights: Flights::default(),
         };
         engine.mend_after_restart()?;
         Ok(engine)

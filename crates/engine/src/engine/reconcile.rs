@@ -9,14 +9,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use jobgate_model::{Error, Evidence, JobId, JobNdx, Phase as Seen, Principal, Sighting};
+use jobgate_model::{Error, ErrorKind, Evidence, JobId, JobNdx, Phase as Seen, Principal, Sighting, State};
 
 use super::Engine;
+use super::measure::keep_measuring;
 use super::record::{Rule, transition};
 use crate::gateway;
 use crate::store::jobs::{self, JobRecord};
 use crate::store::runs::{self, OpenRun, Phase};
-use crate::types::{Job, JobKey, Place};
+use crate::types::{Job, JobKey, Need, Place};
 
 /// How often the files of live jobs are looked at.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ type News = (PathBuf, Option<Sighting>);
 impl Engine {
     /// Asks the job's batch system about its live runs now, and takes in what was written to its tree.
     pub fn poll(&self, who: &Principal, key: JobKey) -> Result<Job, Error> {
-        let record = self.look(self.admitted(who, key)?)?;
+        let record = self.look(self.admitted(who, Need::Read, key)?)?;
         if record.job.live || record.cancel {
             let open = self.store.read(|connection| runs::of_job(connection, key))?;
             for run in &open {
@@ -48,7 +49,7 @@ impl Engine {
     /// Why the job's waiting runs wait, in their batch system's words (`Resources`, `Dependency`, `JobHeldUser`, ...). The
     /// batch system is asked now.
     pub fn waits_for(&self, who: &Principal, key: JobKey) -> Result<Vec<(JobNdx, String)>, Error> {
-        let record = self.look(self.admitted(who, key)?)?;
+        let record = self.look(self.admitted(who, Need::Read, key)?)?;
         let ready = self.ready_job(record)?;
         let open = self.store.read(|connection| runs::of_job(connection, key))?;
         let references: Vec<_> = open.iter().filter(|run| !run.marker.is_empty()).map(OpenRun::to_ref).collect();
@@ -96,6 +97,10 @@ impl Engine {
         let engine = Arc::downgrade(self);
         // The sender lives as long as somebody may have news.
         thread("jobgate-poll", move || keep_polling(&engine, sender))?;
+        if self.setup.quotas.stored.is_some() {
+            let engine = Arc::downgrade(self);
+            thread("jobgate-measure", move || keep_measuring(&engine))?;
+        }
         crate::callbacks::attend(self);
         Ok(())
     }
@@ -118,6 +123,7 @@ impl Engine {
             if let (Some(sighting), Some(record)) = (sighting, self.by_base(base)?) {
                 let open = self.store.read(|connection| runs::of_job(connection, record.job.key))?;
                 if let Some(run) = open.iter().find(|run| run.marker == sighting.marker) {
+                    self.begin(run, sighting)?;
                     self.apply(run, &sighting.phase)?;
                 }
             }
@@ -167,6 +173,7 @@ impl Engine {
         let mut fresh: Vec<(JobKey, JobNdx)> = Vec::new();
         for sighting in &sightings {
             let Some(run) = by_marker.get(sighting.marker.as_str()) else { continue };
+            self.begin(run, sighting)?;
             match &sighting.phase {
                 Seen::Waiting(_) | Seen::Running => fresh.push((run.key, run.jobndx)),
                 Seen::Absent => {}
@@ -175,6 +182,16 @@ impl Engine {
         }
         let now = self.now();
         self.store.update(move |connection| runs::seen(connection, &fresh, now))
+    }
+
+    /// Records that a run has begun, if nobody but the batch system tells.
+    fn begin(&self, run: &OpenRun, sighting: &Sighting) -> Result<(), Error> {
+        if let (Some(began), Some(State::Queued)) = (sighting.began, run.state) {
+            let row =
+                transition(began.max(run.queued), run.jobndx, State::Active, run.native.clone().unwrap_or_default());
+            self.record(&self.by_key(run.key)?, &row, Evidence::Query, Rule::UnlessOver)?;
+        }
+        Ok(())
     }
 
     /// Records the end of a run that its own runner did not record.
@@ -196,7 +213,12 @@ impl Engine {
         let open = self.store.read(|connection| runs::all_open(connection, &self.prefixes()))?;
         for run in open.iter().filter(|run| run.phase == Phase::Intended) {
             self.recover(run).unwrap_or_else(|error| {
-                tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot finish the submission yet");
+                let certain_later = error.kind() == ErrorKind::Timeout;
+                if certain_later {
+                    tracing::debug!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "the submission is finished later");
+                } else {
+                    tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot finish the submission yet");
+                }
             });
         }
         for key in canceling {
@@ -260,7 +282,7 @@ fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Error>
 }
 
 /// Waits for the next round, in short steps so that closing does not take long.
-fn pause(engine: &Engine, at_most: Duration) {
+pub(super) fn pause(engine: &Engine, at_most: Duration) {
     let until = Instant::now() + at_most;
     while !engine.is_closed() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50).min(until.saturating_duration_since(Instant::now())));

@@ -42,9 +42,13 @@ impl Engine {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(self.lost_tree(record)),
             Err(error) => return Err(failed(error)),
         };
-        let record = self.by_key(record.job.key)?;
+        let (key, jobndx) = (record.job.key, transition.jobndx);
+        let (record, recorded) = self
+            .store
+            .read(|connection| Ok((jobs::by_key(connection, key)?, runs::state(connection, key, jobndx)?)))?;
+        let record = record.ok_or_else(policy::missing)?;
         let mut tail = journal.tail(record.offset).map_err(failed)?;
-        if rule == Rule::UnlessOver && self.is_over(record.job.key, transition.jobndx, &tail)? {
+        if rule == Rule::UnlessOver && is_over(recorded, jobndx, &tail) {
             let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
             return Ok((None, absorbed.map_or(record, |absorbed| absorbed.record)));
         }
@@ -125,16 +129,6 @@ impl Engine {
         self.store.read(|connection| jobs::by_key(connection, key))?.ok_or_else(policy::missing)
     }
 
-    /// Whether a run has ended, by what is recorded and by rows that are not recorded yet.
-    fn is_over(&self, key: JobKey, jobndx: JobNdx, tail: &Tail) -> Result<bool, Error> {
-        let ended = |row: &Row| row.transition.jobndx == jobndx && row.transition.state.is_final();
-        if tail.rows.iter().any(ended) {
-            return Ok(true);
-        }
-        let recorded = self.store.read(|connection| runs::state(connection, key, jobndx))?;
-        Ok(recorded.is_some_and(State::is_final))
-    }
-
     /// The history is shorter than what was taken in. Rows that the index has and the file lost (a torn write, power gone)
     /// are written again; a file that says something else was rewritten by somebody and is read from the start.
     fn mend(&self, record: &JobRecord) -> Result<JobRecord, Error> {
@@ -173,6 +167,12 @@ impl Engine {
         }
         policy::missing()
     }
+}
+
+/// Whether a run has ended, by its `recorded` state and by rows that are not recorded yet.
+fn is_over(recorded: Option<State>, jobndx: JobNdx, tail: &Tail) -> bool {
+    let ended = |row: &Row| row.transition.jobndx == jobndx && row.transition.state.is_final();
+    recorded.is_some_and(State::is_final) || tail.rows.iter().any(ended)
 }
 
 /// A transition of now.

@@ -1,7 +1,8 @@
 //! The jobs of a gateway in memory, as listings show them.
 //!
 //! A long-lived process that lists often keeps the rows that listings show and refreshes only those that had an event since.
-//! Whatever changes a listing is an event, or counts as a removal; after a removal everything is read again.
+//! Whatever changes a listing is an event, or counts as a removal; after a removal everything is read again. Shares are few,
+//! and are read again whenever one of them changes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 use jobgate_model::{JobNdx, State};
 use rusqlite::{Connection, params_from_iter};
 
-use super::jobs;
+use super::jobs::{self, Counters};
+use super::shares::{self, SharedJobs, Visible};
 use crate::types::{JobRow, ListQuery, Order};
 
 /// More jobs than this are not kept: their listings are pages, which SQLite finds as fast.
@@ -21,8 +23,9 @@ pub(crate) struct Board {
     prefixes: Vec<PathBuf>,
     rows: Vec<BoardRow>,
     places: HashMap<i64, usize>,
-    /// The last event that is taken in, and how many removals.
-    seen: Option<(i64, i64)>,
+    shared: SharedJobs,
+    /// What is taken in.
+    seen: Option<Counters>,
     /// There are too many jobs, at least until some are removed.
     too_many: bool,
 }
@@ -47,13 +50,20 @@ impl Board {
         let now = jobs::counters(connection)?;
         let same = self.prefixes.iter().map(PathBuf::as_path).eq(prefixes.iter().copied());
         match self.seen {
-            Some(seen) if same && (seen == now || self.too_many && seen.1 == now.1) => {}
-            Some((event, removals)) if same && removals == now.1 => self.take_changes(connection, event)?,
+            Some(seen) if same && seen.removals == now.removals => {
+                if !self.too_many && seen.events != now.events {
+                    self.take_changes(connection, seen.events)?;
+                }
+                if !self.too_many && seen.shares != now.shares {
+                    self.shared = shares::all(connection)?;
+                }
+            }
             _ => {
                 *self = Self { prefixes: prefixes.iter().map(|path| (*path).to_owned()).collect(), ..Self::default() };
                 self.too_many = jobs::count_at_most(connection, prefixes, MOST + 1)? > MOST;
                 if !self.too_many {
                     self.read_all(connection)?;
+                    self.shared = shares::all(connection)?;
                 }
             }
         }
@@ -65,11 +75,15 @@ impl Board {
     }
 
     /// Walks a listing.
-    pub(crate) fn list(&self, query: &ListQuery, owner: Option<&str>, each: &mut dyn FnMut(JobRow<'_>)) {
+    pub(crate) fn list(&self, query: &ListQuery, visible: Visible<'_>, each: &mut dyn FnMut(JobRow<'_>)) {
+        let shared = visible.user.and_then(|user| self.shared.get(user));
         let wanted = |row: &&BoardRow| {
             query.state.is_none_or(|state| state == row.state)
                 && query.backend.as_deref().is_none_or(|backend| *backend == *row.backend)
-                && owner.is_none_or(|owner| *owner == *row.owner)
+                && visible.backends.is_none_or(|backends| backends.contains(&*row.backend))
+                && visible
+                    .user
+                    .is_none_or(|user| *user == *row.owner || shared.is_some_and(|shared| shared.contains(&row.key)))
         };
         let index = usize::try_from(query.index).unwrap_or(usize::MAX);
         let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));

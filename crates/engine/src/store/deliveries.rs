@@ -4,6 +4,7 @@ use jobgate_model::{Generation, JobId, State, Transition};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::jobs::{self, JobRecord};
+use super::shares::Visible;
 use crate::types::{Delivery, DeliveryStatus, JobKey};
 
 /// A delivery whose turn it is.
@@ -251,7 +252,7 @@ pub(crate) fn list(
     connection: &Connection,
     key: Option<JobKey>,
     prefixes: &[&std::path::Path],
-    owner: Option<&str>,
+    visible: Visible<'_>,
     limit: u64,
 ) -> rusqlite::Result<Vec<Delivery>> {
     connection
@@ -259,9 +260,16 @@ pub(crate) fn list(
             "SELECT delivery.id, job.jobid, delivery.jobndx, delivery.state, spec.callback, delivery.status, attempts, next, last
              FROM delivery JOIN job ON job.key = delivery.job JOIN spec ON spec.job = job.key
              WHERE (?1 IS NULL OR delivery.job = ?1) AND (?2 IS NULL OR job.owner = ?2)
+                 AND (?5 IS NULL OR job.backend IN (SELECT value FROM json_each(?5)))
                  AND job.prefix IN (SELECT id FROM prefix WHERE path IN (SELECT value FROM json_each(?4))) ORDER BY delivery.id DESC LIMIT ?3",
         )?
-        .query_map(params![key.map(|k| k.0), owner, i64::try_from(limit).unwrap_or(i64::MAX), jobs::paths(prefixes)], |row| {
+        .query_map(params![
+            key.map(|k| k.0),
+            visible.user,
+            i64::try_from(limit).unwrap_or(i64::MAX),
+            jobs::paths(prefixes),
+            visible.backends.map(jobs::json_list)
+        ], |row| {
             let jobid: String = row.get(1)?;
             Ok(Delivery {
                 id: row.get(0)?,

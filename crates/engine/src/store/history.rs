@@ -4,7 +4,7 @@ use jobgate_model::{Error, Evidence, JobNdx, Move, State, Transition};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::jobs::{self, JobRecord};
-use super::{broken, deliveries};
+use super::{broken, deliveries, usage};
 use crate::tree::{Row, Tail};
 use crate::types::{HistoryRow, JobKey};
 
@@ -79,6 +79,7 @@ fn take_in(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<Optio
         }
         record.offset = arrival.tail.end;
         save(connection, &mut record)?;
+        usage::changed(connection, arrival.key)?;
     }
     Ok(Some(Absorbed { callbacks: told.any(), notes: told.notes(), record, events }))
 }

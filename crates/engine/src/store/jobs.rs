@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::broken;
+use super::shares::Visible;
 use crate::types::{Counts, Idempotency, Job, JobKey, JobRow, ListQuery, Order};
 
 /// A job as the index has it: what listings show and what the engine works with.
@@ -115,12 +116,14 @@ pub(crate) fn insert(connection: &Connection, new: &NewRecord) -> rusqlite::Resu
 
 /// Takes a job and all that belongs to it out of the index.
 pub(crate) fn forget(connection: &Connection, key: JobKey) -> rusqlite::Result<()> {
+    super::usage::forget(connection, key)?;
     for sql in [
         "DELETE FROM delivery WHERE job = ?1",
         "DELETE FROM event WHERE job = ?1",
         "DELETE FROM run WHERE job = ?1",
         "DELETE FROM spec WHERE job = ?1",
         "DELETE FROM idempotency WHERE job = ?1",
+        "DELETE FROM share WHERE job = ?1",
         "DELETE FROM job WHERE key = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([key.0])?;
@@ -146,14 +149,26 @@ pub(crate) fn by_id(connection: &Connection, prefix: &Path, jobid: &str) -> rusq
         .optional()
 }
 
-/// The number of the last event, and how many jobs were removed: together they tell whether a listing may have changed.
-pub(crate) fn counters(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+/// What tells, together, whether a listing may have changed. None of them ever gets smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// The number of the last event.
+    pub(crate) events: i64,
+    /// How many jobs were removed, or changed without an event.
+    pub(crate) removals: i64,
+    /// How often something was shared, or not any more.
+    pub(crate) shares: i64,
+}
+
+/// The counters as they are now.
+pub(crate) fn counters(connection: &Connection) -> rusqlite::Result<Counters> {
     connection
         .prepare_cached(
             "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
-                    (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'removals')",
+                    (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'removals'),
+                    (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'shares')",
         )?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([], |row| Ok(Counters { events: row.get(0)?, removals: row.get(1)?, shares: row.get(2)? }))
 }
 
 /// A change of listings that no event tells of.
@@ -177,7 +192,11 @@ pub(crate) fn count_at_most(connection: &Connection, prefixes: &[&Path], most: u
 pub(super) const AMONG: &str = "prefix IN (SELECT id FROM prefix WHERE path IN (SELECT value FROM json_each(?)))";
 
 pub(super) fn paths(prefixes: &[&Path]) -> String {
-    prefixes.iter().map(|path| path.to_string_lossy().into_owned()).collect::<serde_json::Value>().to_string()
+    json_list(prefixes.iter().map(|path| path.to_string_lossy()))
+}
+
+pub(super) fn json_list(texts: impl IntoIterator<Item = impl Into<String>>) -> String {
+    texts.into_iter().map(|text| serde_json::Value::String(text.into())).collect::<serde_json::Value>().to_string()
 }
 
 /// Jobs of these prefixes with something under way, or to be canceled.
@@ -202,48 +221,71 @@ pub(crate) fn known(connection: &Connection, prefix: &Path) -> rusqlite::Result<
         .collect()
 }
 
-/// `spec.json`, the secret of callbacks to us, and the backend's frozen settings.
-pub(crate) fn spec(
-    connection: &Connection,
-    key: JobKey,
-) -> rusqlite::Result<Option<(String, Option<String>, BackendConfig)>> {
+/// What is stored of a job's spec.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredSpec {
+    /// `spec.json`.
+    pub(crate) text: String,
+    /// The secret of callbacks to us.
+    pub(crate) client_secret: Option<String>,
+    /// The backend's settings, frozen with the job.
+    pub(crate) config: BackendConfig,
+}
+
+/// The stored spec of a job.
+pub(crate) fn spec(connection: &Connection, key: JobKey) -> rusqlite::Result<Option<StoredSpec>> {
     connection
         .prepare_cached("SELECT text, client_secret, config FROM spec WHERE job = ?1")?
         .query_row([key.0], |row| {
             let config: String = row.get(2)?;
-            Ok((row.get(0)?, row.get(1)?, serde_json::from_str(&config).unwrap_or_default()))
+            let config = serde_json::from_str(&config).unwrap_or_default();
+            Ok(StoredSpec { text: row.get(0)?, client_secret: row.get(1)?, config })
         })
         .optional()
 }
 
-/// Walks a listing of these prefixes; with `owner`, only that one's jobs.
+/// Walks a listing of these prefixes, of the jobs that may be seen.
 pub(crate) fn list(
     connection: &Connection,
     query: &ListQuery,
     prefixes: &[&Path],
-    owner: Option<&str>,
+    visible: Visible<'_>,
     each: &mut dyn FnMut(JobRow<'_>),
 ) -> rusqlite::Result<()> {
     let mut clauses = Vec::new();
     let mut values: Vec<Value> = Vec::new();
-    let mut filter = |clause: &'static str, value: Value| {
+    let mut filter = |clause: &'static str, given: &[Value]| {
         clauses.push(clause);
-        values.push(value);
+        values.extend_from_slice(given);
     };
     match prefixes {
         // So that the index gives the order, too.
-        [one] => filter("prefix = (SELECT id FROM prefix WHERE path = ?)", one.to_string_lossy().into_owned().into()),
-        several => filter(AMONG, paths(several).into()),
+        [one] => {
+            filter("prefix = (SELECT id FROM prefix WHERE path = ?)", &[one.to_string_lossy().into_owned().into()]);
+        }
+        several => filter(AMONG, &[paths(several).into()]),
     }
     if let Some(backend) = &query.backend {
-        filter("backend = ?", backend.clone().into());
+        filter("backend = ?", &[backend.clone().into()]);
     }
     if let Some(state) = query.state {
         // The second term, where it is true, lets the partial index serve.
-        filter(if state == State::Completed { "state = ?" } else { "state = ? AND state <> 3" }, state.code().into());
+        filter(
+            if state == State::Completed { "state = ?" } else { "state = ? AND state <> 3" },
+            &[state.code().into()],
+        );
     }
-    if let Some(owner) = owner {
-        filter("owner = ?", owner.to_owned().into());
+    if let Some(backends) = visible.backends {
+        filter("backend IN (SELECT value FROM json_each(?))", &[json_list(backends).into()]);
+    }
+    if let Some(user) = visible.user {
+        // Most users have nothing but their own: then an index gives the order, too.
+        if super::shares::has_any(connection, user)? {
+            let user = Value::from(user.to_owned());
+            filter("(owner = ? OR key IN (SELECT job FROM share WHERE user = ?))", &[user.clone(), user]);
+        } else {
+            filter("owner = ?", &[user.to_owned().into()]);
+        }
     }
     let order = match query.order {
         Order::Newest => "number DESC, key DESC",

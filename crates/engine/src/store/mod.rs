@@ -9,6 +9,8 @@ pub(crate) mod history;
 pub(crate) mod jobs;
 mod open;
 pub(crate) mod runs;
+pub(crate) mod shares;
+pub(crate) mod usage;
 
 pub use open::network_file_system;
 
@@ -22,6 +24,10 @@ use rusqlite::Connection;
 
 /// How many connections read at the same time. Reads are short; more would only push each other out of the cache.
 const READERS: usize = 8;
+
+/// A thread that leads does so for at most so many groups, one right after the other: to wake another takes time in which
+/// nothing is written, and its own caller waits.
+const ROUNDS: usize = 4;
 
 type Finish = Box<dyn FnOnce(Result<(), String>) + Send>;
 /// A write that waits: given the connection it runs and says how to answer; given a reason it answers at once.
@@ -108,10 +114,13 @@ impl Store {
         }
     }
 
-    /// Does all writes that wait, in one transaction, and finds a leader for those that came meanwhile.
+    /// Does all writes that wait, in one transaction, then those that came meanwhile, and at last finds another leader.
     fn lead(&self, connection: MutexGuard<'_, Connection>) {
-        let group = std::mem::take(&mut *lock(&self.waiting));
-        if !group.is_empty() {
+        for _ in 0..ROUNDS {
+            let group = std::mem::take(&mut *lock(&self.waiting));
+            if group.is_empty() {
+                break;
+            }
             commit(&connection, group.into_iter().map(|one| one.operation));
         }
         drop(connection);
@@ -168,8 +177,8 @@ impl Store {
             .and_then(|mut s| s.query_row([], |r| r.get(0)))
             .map_err(failed)?;
         if self.seen.swap(version, Ordering::AcqRel) != version {
-            let (events, removals) = jobs::counters(&connection).map_err(failed)?;
-            self.last.store((removals << 40) + events, Ordering::Release);
+            let now = jobs::counters(&connection).map_err(failed)?;
+            self.last.store(((now.removals + now.shares) << 40) + now.events, Ordering::Release);
         }
         Ok(self.last.load(Ordering::Acquire) as u64)
     }

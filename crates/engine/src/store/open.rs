@@ -11,7 +11,16 @@ use rusqlite::{Connection, OpenFlags};
 use super::broken;
 
 /// The schema's history; the index's `user_version` counts how many of them it has.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_index.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_index.sql"),
+    include_str!("migrations/0002_shares.sql"),
+    include_str!("migrations/0003_usage.sql"),
+];
+
+/// What a connection that writes, and one of those that read, keep of the index in memory, in KiB. There are several readers,
+/// and what they do not keep the system does.
+const KEPT: i64 = 8000;
+const KEPT_BY_READER: i64 = 1000;
 
 /// How long another process may keep the index to itself.
 const BUSY: Duration = Duration::from_secs(20);
@@ -53,7 +62,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
         }
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = open(path, flags)?;
+    let connection = open(path, flags, KEPT)?;
     let opening = |error| broken("open the index", error);
     write_ahead(&connection).map_err(opening)?;
     connection.execute_batch("PRAGMA synchronous = FULL").map_err(opening)?;
@@ -81,16 +90,16 @@ pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
 }
 
 pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
-    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, KEPT_BY_READER)
 }
 
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+fn open(path: &Path, flags: OpenFlags, kept: i64) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags).map_err(|e| {
         Error::new(ErrorKind::Unavailable, format!("cannot open the index {}", path.display())).because(e)
     })?;
     connection.busy_timeout(BUSY).map_err(|e| broken("open the index", e))?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.execute_batch("PRAGMA cache_size = -8000").map_err(|e| broken("open the index", e))?;
+    connection.pragma_update(None, "cache_size", -kept).map_err(|e| broken("open the index", e))?;
     for setting in [
         // A command line that ends need not wait for a checkpoint; see `trim_log`.
         DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
@@ -158,6 +167,58 @@ mod tests {
         drop(future);
         let error = writer(&path).unwrap_err();
         assert!(error.message().contains("newer jobgate"), "{error}");
+    }
+
+    /// What an index of an older schema has, table by table.
+    fn content(connection: &Connection, tables: &[String]) -> Vec<(String, Vec<String>)> {
+        let rows = |table: &String| {
+            let columns = connection.prepare(&format!("SELECT * FROM {table}")).unwrap().column_count();
+            let mut statement = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let text = |row: &rusqlite::Row<'_>| {
+                let value = |at| row.get::<_, rusqlite::types::Value>(at).map(|value| format!("{value:?}"));
+                (0..columns).map(value).collect::<rusqlite::Result<Vec<_>>>().map(|values| values.join("|"))
+            };
+            statement.query_map([], text).unwrap().collect::<rusqlite::Result<Vec<_>>>().unwrap()
+        };
+        tables.iter().map(|table| (table.clone(), rows(table))).collect()
+    }
+
+    #[test]
+    fn an_index_of_an_older_schema_is_migrated_and_keeps_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/index.db");
+        std::fs::create_dir(dir.path().join("state")).unwrap();
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(include_str!("fixtures/schema_1.sql")).unwrap();
+        let mut tables = old.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+        let names: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        drop(tables);
+        let before = content(&old, &names);
+        assert!(before.iter().any(|(table, rows)| table == "event" && rows.len() == 5), "{before:?}");
+        drop(old);
+
+        let migrated = writer(&path).unwrap();
+        let version: usize =
+            migrated.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap() as usize;
+        assert_eq!(version, MIGRATIONS.len());
+        let after = content(&migrated, &names);
+        for ((table, before), (_, after)) in before.iter().zip(&after) {
+            if table == "meta" {
+                assert!(before.iter().all(|row| after.contains(row)), "{before:?} {after:?}");
+            } else {
+                assert_eq!(before, after, "{table}");
+            }
+        }
+        let jobs: Vec<_> =
+            (1..=2).map(|key| super::super::jobs::by_key(&migrated, crate::JobKey(key)).unwrap()).collect();
+        assert!(jobs.iter().all(Option::is_some));
+        // A new one has the same schema.
+        let fresh = writer(&dir.path().join("fresh/index.db")).unwrap();
+        let schema = |connection: &Connection| -> Vec<(String, Option<String>)> {
+            let mut all = connection.prepare("SELECT name, sql FROM sqlite_master ORDER BY name").unwrap();
+            all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!(schema(&fresh), schema(&migrated));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(crate) struct OpenRun {
     pub(crate) key: JobKey,
     pub(crate) base: PathBuf,
     pub(crate) jobid: JobId,
+    pub(crate) owner: String,
     pub(crate) backend: String,
     pub(crate) jobndx: JobNdx,
     pub(crate) state: Option<State>,
@@ -58,6 +59,7 @@ impl OpenRun {
             base: self.base.clone(),
             jobid: self.jobid.clone(),
             jobndx: self.jobndx,
+            owner: self.owner.clone(),
             marker: self.marker.clone(),
             native: self.native.clone().map(NativeId),
             since: self.queued,
@@ -151,7 +153,7 @@ pub(crate) fn unclaim(connection: &Connection, key: JobKey, jobndx: JobNdx) -> r
 
 const COLUMNS: &str =
     "job.key, prefix.path, job.jobid, job.backend, run.jobndx, run.state, run.phase, run.marker, run.native,
-    run.queued, run.claim, run.task, run.first, run.at_most";
+    run.queued, run.claim, run.task, run.first, run.at_most, job.owner";
 
 fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
     let jobid =
@@ -175,6 +177,7 @@ fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
         task: row.get(11)?,
         first: row.get(12)?,
         at_most: row.get(13)?,
+        owner: row.get(14)?,
     })
 }
 
@@ -196,13 +199,18 @@ pub(crate) fn state(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rus
     Ok(state.flatten().map(jobs::state))
 }
 
-/// One run, if it is not over.
-pub(crate) fn one(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<OpenRun>> {
+/// One run, if it is not over, and the environment that it was intended with.
+pub(crate) fn one(
+    connection: &Connection,
+    key: JobKey,
+    jobndx: JobNdx,
+) -> rusqlite::Result<Option<(OpenRun, Option<Vec<u8>>)>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM run JOIN job ON job.key = run.job JOIN prefix ON prefix.id = job.prefix
+        "SELECT {COLUMNS}, run.environment FROM run JOIN job ON job.key = run.job JOIN prefix ON prefix.id = job.prefix
          WHERE run.job = ?1 AND run.jobndx = ?2 AND run.phase < 2"
     );
-    connection.prepare_cached(&sql)?.query_row(params![key.0, jobndx], open_run).optional()
+    let with_environment = |row: &Row<'_>| Ok((open_run(row)?, row.get("environment")?));
+    connection.prepare_cached(&sql)?.query_row(params![key.0, jobndx], with_environment).optional()
 }
 
 /// All runs of jobs of these prefixes that are not over.

@@ -14,6 +14,19 @@ pub fn create(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result
     fill(base, spec, history).inspect_err(|_| drop(fs::remove_dir_all(base)))
 }
 
+/// Adds a file to a job's directory that only its owner's processes read, and waits until it is on the disk: it is not in the
+/// index.
+pub fn keep(base: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(base.join(name))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    // the directory's own entry, and the file's
+    for path in [Some(base), base.parent()].into_iter().flatten() {
+        fs::File::open(path)?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Makes again what is missing or torn of a job's tree, from what the index knows.
 pub fn restore(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
     match directory(base) {

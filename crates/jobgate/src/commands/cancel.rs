@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &Stamps, printer: &mut Printer) -> anyhow::Result<Exit> {
     let session = Session::open(&args.options)?;
-    super::for_each(&session, printer, &args.stamps, Scope::Live, |job, printer| {
+    super::change_each("cancel", &session, printer, &args.stamps, Scope::Live, |job, printer| {
         let cancelled = match session.engine.cancel(&session.who, job.key)? {
             Cancelled::Stopping => session.engine.settle_cancel(job.key, PATIENCE)?,
             settled => settled,

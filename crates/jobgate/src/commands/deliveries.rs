@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::gateway;
 use crate::printer::Printer;
 use crate::selector;
-use crate::table::shown;
+use crate::table::{shown, without_password};
 use crate::wiring::Session;
 
 pub(crate) fn run(args: &Deliveries, printer: &mut Printer) -> anyhow::Result<Exit> {
@@ -67,14 +67,14 @@ fn row(delivery: &Delivery) -> String {
         delivery.state.as_str(),
         delivery.status.as_str(),
         delivery.attempts,
-        shown(&delivery.url)
+        shown(&without_password(&delivery.url))
     )
 }
 
 fn json(delivery: &Delivery) -> Value {
     json!({
         "id": delivery.id, "jobid": delivery.jobid.as_str(), "jobndx": delivery.jobndx, "state": delivery.state.as_str(),
-        "url": delivery.url, "status": delivery.status.as_str(), "attempts": delivery.attempts, "next": delivery.next,
+        "url": without_password(&delivery.url), "status": delivery.status.as_str(), "attempts": delivery.attempts, "next": delivery.next,
         "last": delivery.last,
     })
 }

@@ -8,7 +8,7 @@ use crate::wiring::Session;
 
 pub(crate) fn run(args: &Stamps, printer: &mut Printer) -> anyhow::Result<Exit> {
     let session = Session::open(&args.options)?;
-    super::for_each(&session, printer, &args.stamps, Scope::Waiting, |job, printer| {
+    super::change_each("hold", &session, printer, &args.stamps, Scope::Waiting, |job, printer| {
         session.engine.hold(&session.who, job.key)?;
         printer.line(format_args!("Held {}", job.jobid))?;
         Ok(Exit::Ok)

@@ -12,6 +12,7 @@ use jobgate_model::{Generation, JobId, JobSpec, State, Transition, Violation, pa
 
 use crate::cli::HotStart;
 use crate::exit::Exit;
+use crate::record::recorded;
 use crate::reporter::{Reporter, Run};
 use crate::wiring::Session;
 
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &HotStart) -> anyhow::Result<Exit> {
     let asked = read_spec(&args.jobspec)?;
     let files = args.zip.as_deref().map(unpack::open).transpose()?;
     let session = Session::open(&args.options)?;
-    let (base, spec) = job(&session, &jobid, asked)?;
+    let (base, spec) = recorded(&session.config, "hot-start", Some(&jobid), || job(&session, &jobid, asked))?;
     if let Some(files) = files {
         let work = spec.directory.as_deref().context("the job has no directory")?;
         unpack::into(files, Path::new(work)).with_context(|| format!("cannot unpack the files into {work}"))?;
@@ -39,8 +40,15 @@ pub(crate) fn run(args: &HotStart) -> anyhow::Result<Exit> {
         report: None,
     });
     drop(session);
-    let execution =
-        Execution { base: &base, jobndx: args.jobndx, native: None, spec: &spec, environment: &[], memory: None };
+    let execution = Execution {
+        base: &base,
+        jobndx: args.jobndx,
+        native: None,
+        spec: &spec,
+        environment: &[],
+        memory: None,
+        batch: None,
+    };
     let outcome = execute(&execution, &mut |state, info| reporter.record(state, info));
     reporter.close(|| ());
     Ok(Exit::Code(outcome.code))

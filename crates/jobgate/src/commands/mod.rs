@@ -1,15 +1,20 @@
 //! One file per command: explicit arguments in, an exit code out.
 
+mod audit;
+mod autosubmit;
 mod cancel;
+mod certs;
 mod completions;
 mod config;
 mod deliveries;
+mod dialect;
 mod drain;
 mod hold;
 mod hot_start;
 mod logs;
 mod ls;
 mod man;
+mod policy;
 mod poll;
 mod prune;
 mod reached;
@@ -19,10 +24,14 @@ mod resume;
 mod rm;
 pub(crate) mod runner;
 mod serve;
+mod share;
 mod show;
+mod slurmrestd;
+pub(crate) mod srun;
 mod start;
 mod status;
 mod submit;
+mod token;
 mod version;
 mod wait;
 
@@ -31,25 +40,38 @@ use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches};
 use jobgate_engine::Job;
+use tracing::field::Field;
 use tracing_subscriber::Layer;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::cli::audit::Action;
+use crate::cli::autosubmit::{Action as AutosubmitAction, Autosubmit as AutosubmitArgs};
+use crate::cli::token::{Policy as PolicyArgs, PolicyAction};
 use crate::cli::{Cli, Command, DeliveryAction};
 use crate::config::{LogFormat, env};
 use crate::exit::Exit;
 use crate::printer::Printer;
+use crate::record;
 use crate::selector::{self, Scope};
+use crate::table::shown;
 use crate::wiring::Session;
 
 /// Reads the command line of this process and does what it says. Usage errors end the process with exit code 2.
 pub(crate) fn run(printer: &mut Printer) -> anyhow::Result<Exit> {
     let called = std::env::args_os().next().unwrap_or_default();
-    let name = if Path::new(&called).file_name() == Some(OsStr::new("psik")) { "psik" } else { "jobgate" };
+    let called = Path::new(&called).file_name();
+    if called == Some(OsStr::new("slurmrestd")) {
+        return slurmrestd::run(printer);
+    }
+    let name = if called == Some(OsStr::new("psik")) { "psik" } else { "jobgate" };
     let matches = grammar(name).get_matches();
     let command = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command;
-    if !matches!(command, Command::Serve(_)) {
+    if !matches!(command, Command::Serve(_) | Command::Autosubmit(_)) {
         log(verbosity(&command), LogFormat::Text, LevelFilter::WARN);
     }
     match command {
@@ -66,6 +88,7 @@ pub(crate) fn run(printer: &mut Printer) -> anyhow::Result<Exit> {
         Command::Show(args) => show::run(&args, printer),
         Command::Logs(args) => logs::run(&args, printer),
         Command::Wait(args) => wait::run(&args, printer),
+        Command::Share(args) => share::run(&args, printer),
         Command::Hold(args) => hold::run(&args, printer),
         Command::Release(args) => release::run(&args, printer),
         Command::Drain(options) => drain::run(&options, printer),
@@ -74,6 +97,11 @@ pub(crate) fn run(printer: &mut Printer) -> anyhow::Result<Exit> {
         Command::Reindex(args) => reindex::run(&args, printer),
         Command::Prune(args) => prune::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
+        Command::Autosubmit(args) => autosubmit::run(&args, printer),
+        Command::Audit(args) => audit::run(&args, printer),
+        Command::Token(args) => token::run(&args, printer),
+        Command::Certs(args) => certs::run(&args, printer),
+        Command::Policy(args) => policy::run(&args, printer),
         Command::Config(args) => config::run(&args, printer),
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Man { dir } => man::run(&dir, printer),
@@ -107,6 +135,7 @@ fn verbosity(command: &Command) -> u8 {
         Command::HotStart(args) => args.options.verbose,
         Command::Logs(args) => args.options.verbose,
         Command::Wait(args) => args.options.verbose,
+        Command::Share(args) => args.options.verbose,
         Command::Deliveries(args) => match &args.action {
             Some(DeliveryAction::Retry { options, .. }) => options.verbose,
             None => args.options.verbose,
@@ -114,8 +143,15 @@ fn verbosity(command: &Command) -> u8 {
         Command::Drain(options) | Command::Resume(options) | Command::Reindex(options) => options.verbose,
         Command::Prune(args) => args.options.verbose,
         Command::Serve(args) => args.verbose,
+        Command::Autosubmit(AutosubmitArgs { action: AutosubmitAction::Start(args) }) => args.verbose,
+        Command::Audit(args) => match &args.action {
+            Action::Verify(args) => args.options.verbose,
+            Action::Show(args) => args.options.verbose,
+        },
+        Command::Token(args) => token::verbosity(args),
+        Command::Policy(PolicyArgs { action: PolicyAction::Check(args) }) => args.options.verbose,
         Command::Config(args) => args.options.verbose,
-        Command::Completions { .. } | Command::Man { .. } | Command::Version => 0,
+        Command::Certs(_) | Command::Completions { .. } | Command::Man { .. } | Command::Version => 0,
     }
 }
 
@@ -127,13 +163,25 @@ fn log(verbose: u8, format: LogFormat, quiet: LevelFilter) {
         _ => LevelFilter::DEBUG,
     };
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target("jobgate", ours);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).fmt_fields(fields());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && env::NO_COLOR.get().is_none();
     let registry = tracing_subscriber::registry();
     match format {
         LogFormat::Text => registry.with(lines.with_ansi(colours).with_filter(targets)).init(),
         LogFormat::Json => registry.with(lines.json().with_filter(targets)).init(),
     }
+}
+
+/// How values stand in a readable line: whatever somebody else has written into them, they stay within it.
+fn fields() -> impl for<'writer> FormatFields<'writer> {
+    let format = |line: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => write!(line, "{}", shown(&value)),
+            name => write!(line, "{name}={}", shown(&value)),
+        }
+    };
+    debug_fn(format).delimited(" ")
 }
 
 /// Applies a command to each job that was named. What fails for one does not keep the others from it.
@@ -155,6 +203,20 @@ fn for_each(
         }
     }
     Ok(exit)
+}
+
+/// Applies a command that changes something to each job that was named, and records it under its verb.
+fn change_each(
+    verb: &str,
+    session: &Session,
+    printer: &mut Printer,
+    stamps: &[String],
+    scope: Scope,
+    mut act: impl FnMut(&Job, &mut Printer) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    for_each(session, printer, stamps, scope, |job, printer| {
+        record::recorded(&session.config, verb, Some(&job.jobid), || act(job, printer))
+    })
 }
 
 /// Has a job's callbacks delivered. That it did not work is worth a note, but what was asked for was done.

@@ -3,7 +3,7 @@
 //! Needs no configuration: whoever runs a job elsewhere knows the directory and no more.
 
 use anyhow::{Context, bail};
-use jobgate_engine::{Forwarded, tree};
+use jobgate_engine::{Forwarded, Need, tree};
 use jobgate_model::{Established, Evidence, JobId, Principal};
 
 use crate::cli::Reached;
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Reached, printer: &mut Printer) -> anyhow::Result<Exit>
     let state_dir = configured.or_else(|_| config::default_state_dir())?;
     let engine = wiring::engine_at(&state_dir, &base, &stored.spec.backend, config::callbacks(None))?;
     let who = Principal::local(Established::Process);
-    let key = engine.find(&who, base.parent(), &jobid)?.key;
+    let key = engine.find(&who, Need::Write, base.parent(), &jobid)?.key;
     let seq = engine.reached(&who, key, args.jobndx, args.state, &args.info, Evidence::Callback)?;
     gateway::tell(&state_dir, &base);
     if stored.spec.callback.is_none() {

@@ -8,7 +8,7 @@ use crate::wiring::Session;
 
 pub(crate) fn run(args: &Stamps, printer: &mut Printer) -> anyhow::Result<Exit> {
     let session = Session::open(&args.options)?;
-    super::for_each(&session, printer, &args.stamps, Scope::Held, |job, printer| {
+    super::change_each("release", &session, printer, &args.stamps, Scope::Held, |job, printer| {
         session.engine.release(&session.who, job.key)?;
         printer.line(format_args!("Released {}", job.jobid))?;
         Ok(Exit::Ok)

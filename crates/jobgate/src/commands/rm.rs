@@ -1,10 +1,12 @@
 //! `jobgate rm STAMP...`
 
-use jobgate_model::ErrorKind;
+use jobgate_engine::audit::{Event, Outcome};
+use jobgate_model::{Error, ErrorKind};
 
 use crate::cli::Rm;
 use crate::exit::Exit;
 use crate::printer::Printer;
+use crate::record;
 use crate::selector::{self, Scope};
 use crate::wiring::Session;
 
@@ -16,9 +18,14 @@ pub(crate) fn run(args: &Rm, printer: &mut Printer) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     let session = Session::open(&args.options)?;
+    record::ready(&session.config)?;
     let mut failures = 0;
     for named in selector::resolve(&session, &args.stamps, Scope::Any)? {
-        let removed = named.job.and_then(|job| session.engine.remove(&session.who, job.key).map(|()| job));
+        let removed = named.job.and_then(|job| {
+            let removed = session.engine.remove(&session.who, job.key);
+            record::note(&session.config, Event::Command("rm".into()), Some(&job.jobid), outcome(&removed));
+            removed.map(|()| job)
+        });
         match removed {
             Ok(job) => printer.line(format_args!("Deleted {}", job.jobid))?,
             Err(error) => {
@@ -33,4 +40,8 @@ pub(crate) fn run(args: &Rm, printer: &mut Printer) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::failures(failures))
+}
+
+fn outcome(removed: &Result<(), Error>) -> Outcome {
+    if removed.is_ok() { Outcome::Allowed } else { Outcome::Failed }
 }

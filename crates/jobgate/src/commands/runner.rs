@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jobgate_backends::execute::{Execution, catch_signals, execute, queued_native};
-use jobgate_backends::local::{Local, runner};
-use jobgate_backends::note;
+use jobgate_backends::execute::{Batch, Execution, Outcome, catch_signals, execute, queued_native};
+use jobgate_backends::local::{Allocation, Host, Local, LocalSettings, runner};
+use jobgate_backends::{note, srun};
 use jobgate_engine::tree;
-use jobgate_model::{Generation, JobId, JobNdx, State};
+use jobgate_model::{Generation, JobId, JobNdx, JobSpec, State};
 
 use crate::config;
 use crate::exit::Exit;
@@ -37,7 +37,8 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Exit {
 }
 
 fn with_ticket(ticket: runner::Ticket) -> Exit {
-    let runner::Ticket { run, base, jobid, jobndx, native, environment, memory, settings, .. } = ticket;
+    let runner::Ticket { run, base, jobid, jobndx, native, environment, memory, allocation, settings, .. } = ticket;
+    let given = Given { run, allocation, settings: settings.clone() };
     let (state_dir, config) = (settings.state_dir.clone(), settings.config.clone());
     let Ok(jobid) = JobId::parse(&jobid) else { return Exit::Failed };
     let told = base.clone();
@@ -46,8 +47,8 @@ fn with_ticket(ticket: runner::Ticket) -> Exit {
             note(&told, jobndx, &format!("the queue was not told of the end: {}", error.chain()));
         }
     };
-    let native = Some(native);
-    perform(Order { state_dir, config, base, jobid, jobndx, native, environment, memory, report: None }, finish)
+    let (native, given) = (Some(native), Some(given));
+    perform(Order { state_dir, config, base, jobid, jobndx, native, environment, memory, given, report: None }, finish)
 }
 
 /// What the script of another batch system says.
@@ -93,7 +94,8 @@ fn with_arguments(arguments: Arguments) -> anyhow::Result<Exit> {
     let jobid = JobId::parse(name).with_context(|| format!("{} is not a job's directory", base.display()))?;
     let state_dir = state_dir.map_or_else(config::default_state_dir, Ok)?;
     let native = native.or_else(|| queued_native(&base, jobndx, PATIENCE));
-    let order = Order { state_dir, config: None, base, jobid, jobndx, native, environment, memory: None, report };
+    let (config, memory, given) = (None, None, None);
+    let order = Order { state_dir, config, base, jobid, jobndx, native, environment, memory, given, report };
     Ok(perform(order, || ()))
 }
 
@@ -107,14 +109,50 @@ struct Order {
     native: Option<String>,
     environment: Vec<(String, String)>,
     memory: Option<u64>,
+    /// By the embedded batch system.
+    given: Option<Given>,
     /// Nobody else sends the callbacks if the index is not on this machine.
     report: Option<Generation>,
 }
 
+/// A run of the embedded batch system.
+struct Given {
+    run: i64,
+    allocation: Allocation,
+    settings: LocalSettings,
+}
+
+impl Given {
+    /// Executes the run as Slurm's users expect it: with Slurm's variables, output files and `srun`.
+    fn execute(
+        &self,
+        execution: &Execution<'_>,
+        record: &mut dyn FnMut(State, &str) -> std::io::Result<()>,
+    ) -> Outcome {
+        let host = Host::here();
+        let names = self.allocation.names(execution.spec, &host);
+        let mut variables = self.allocation.variables(execution.spec, &host);
+        let steps = execution.base.join(format!(".steps.{}", execution.jobndx));
+        variables.extend(steps.to_str().map(|path| (srun::STEPS.to_owned(), path.to_owned())));
+        let programs = runner::programs(&self.settings);
+        let batch = Batch {
+            variables: &variables,
+            names: &names,
+            programs: programs.as_deref(),
+            minutes: self.allocation.minutes,
+            orders: &|| runner::orders(&self.settings, self.run),
+        };
+        let outcome = execute(&Execution { batch: Some(&batch), ..*execution }, record);
+        // Most runs have no steps.
+        drop(std::fs::remove_file(steps));
+        outcome
+    }
+}
+
 /// Executes the run. `finish` is called at the end when no gateway takes care of what comes next.
 fn perform(order: Order, finish: impl FnOnce()) -> Exit {
-    let Order { state_dir, config, base, jobid, jobndx, native, environment, memory, report } = order;
-    let spec = tree::read_spec(&base).ok().flatten().map(|stored| stored.spec);
+    let Order { state_dir, config, base, jobid, jobndx, native, environment, memory, given, report } = order;
+    let spec: Option<JobSpec> = tree::read_spec(&base).ok().flatten().map(|stored| stored.spec);
     let report = report.filter(|_| spec.as_ref().is_some_and(|spec| spec.callback.is_some()));
     let mut reporter = Reporter::new(Run {
         state_dir,
@@ -128,8 +166,13 @@ fn perform(order: Order, finish: impl FnOnce()) -> Exit {
     });
     let code = if let Some(spec) = &spec {
         let native = native.as_deref();
-        let execution = Execution { base: &base, jobndx, native, spec, environment: &environment, memory };
-        execute(&execution, &mut |state, info| reporter.record(state, info)).code
+        let environment = &environment;
+        let execution = Execution { base: &base, jobndx, native, spec, environment, memory, batch: None };
+        let mut record = |state, info: &str| reporter.record(state, info);
+        match &given {
+            Some(given) => given.execute(&execution, &mut record).code,
+            None => execute(&execution, &mut record).code,
+        }
     } else {
         note(&base, jobndx, "cannot read spec.json, so nothing was run");
         // Without a row the run would be looked for; if even that fails, so be it.

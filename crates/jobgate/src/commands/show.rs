@@ -1,6 +1,6 @@
 //! `jobgate show STAMP...`
 
-use jobgate_engine::{HistoryRow, Job};
+use jobgate_engine::{HistoryRow, Job, Share};
 use jobgate_model::{JobNdx, JobSpec, StringMap};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::cli::{Output, ShownStamps};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::selector::Scope;
-use crate::table::{self, shown};
+use crate::table::{self, shown, without_password};
 use crate::wiring::Session;
 
 /// Shown in place of what is secret.
@@ -21,10 +21,12 @@ pub(crate) fn run(args: &ShownStamps, printer: &mut Printer) -> anyhow::Result<E
         let job = super::looked_at(&session, printer, job)?;
         let spec = without_secrets(session.engine.spec(&session.who, job.key)?);
         let history = session.engine.history(&session.who, job.key)?;
+        let shares = session.engine.shares(&session.who, job.key)?;
         let reasons = reasons(&session, printer, &job);
+        let known = Known { job: &job, spec: &spec, history: &history, shares: &shares, reasons: &reasons };
         match args.format.output {
-            Output::Text => printer.text(text(&job, &spec, &history, &reasons))?,
-            Output::Json => values.push(json(&job, &spec, &history, &reasons)?),
+            Output::Text => printer.text(text(&known))?,
+            Output::Json => values.push(json(&known)?),
         }
         Ok(Exit::Ok)
     })?;
@@ -36,6 +38,15 @@ pub(crate) fn run(args: &ShownStamps, printer: &mut Printer) -> anyhow::Result<E
 
 /// A run that waits, and why.
 type Waiting = (JobNdx, String);
+
+/// All that is shown of a job.
+struct Known<'a> {
+    job: &'a Job,
+    spec: &'a JobSpec,
+    history: &'a [HistoryRow],
+    shares: &'a [Share],
+    reasons: &'a [Waiting],
+}
 
 /// Why the job's runs wait. That the batch system does not say hides nothing else.
 fn reasons(session: &Session, printer: &mut Printer, job: &Job) -> Vec<Waiting> {
@@ -50,19 +61,23 @@ fn reasons(session: &Session, printer: &mut Printer, job: &Job) -> Vec<Waiting> 
 
 fn without_secrets(mut spec: JobSpec) -> JobSpec {
     spec.cb_secret = spec.cb_secret.map(|_| HIDDEN.into());
+    spec.callback = spec.callback.map(|url| without_password(&url).into_owned());
     spec.cb_headers = spec.cb_headers.iter().map(|(name, _)| (name.to_owned(), HIDDEN.to_owned())).collect();
     spec
 }
 
-fn json(job: &Job, spec: &JobSpec, history: &[HistoryRow], reasons: &[Waiting]) -> anyhow::Result<Value> {
-    let mut value = table::status_json(job, spec, history);
+fn json(known: &Known<'_>) -> anyhow::Result<Value> {
+    let mut value = table::status_json(known.job, known.spec, known.history);
+    let share = |share: &Share| (share.user.clone(), Value::from(share.access.as_str()));
+    value["shares"] = known.shares.iter().map(share).collect::<Value>();
     value["waits_for"] =
-        reasons.iter().map(|(jobndx, reason)| json!({"jobndx": jobndx, "reason": reason})).collect::<Value>();
-    value["spec"] = serde_json::to_value(spec)?;
+        known.reasons.iter().map(|(jobndx, reason)| json!({"jobndx": jobndx, "reason": reason})).collect::<Value>();
+    value["spec"] = serde_json::to_value(known.spec)?;
     Ok(value)
 }
 
-fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow], reasons: &[Waiting]) -> String {
+fn text(known: &Known<'_>) -> String {
+    let Known { job, spec, history, shares, reasons } = *known;
     let resources = &spec.resources;
     let asks = (resources.cores(), resources.gpus(), resources.duration);
     let run = if job.jobndx > 0 { format!(", run {}", job.jobndx) } else { String::new() };
@@ -75,6 +90,7 @@ fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow], reasons: &[Waiting]) 
         ("waits for", waits_for(reasons)),
         ("backend", job.backend.clone()),
         ("owner", job.owner.clone()),
+        ("shared with", shares.iter().map(share_text).collect::<Vec<_>>().join(", ")),
         ("base", job.base.display().to_string()),
         ("work", spec.directory.clone().unwrap_or_else(|| "-".into())),
         ("asks for", format!("{} core(s), {} GPU(s), {} minute(s)", asks.0, asks.1, asks.2)),
@@ -91,6 +107,11 @@ fn text(job: &Job, spec: &JobSpec, history: &[HistoryRow], reasons: &[Waiting]) 
         format!("  {time:>17.6} {jobndx:>4} {state:<10} {source:<9} {}", shown(&transition.info))
     }));
     lines.join("\n") + "\n\n"
+}
+
+/// `alice (read)`
+fn share_text(share: &Share) -> String {
+    format!("{} ({})", share.user, share.access.as_str())
 }
 
 /// `Resources`, or for the tasks of an array `Resources (run 3), JobArrayTaskLimit (runs 4 to 10)`.

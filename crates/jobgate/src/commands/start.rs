@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Stamps, printer: &mut Printer) -> anyhow::Result<Exit> 
         Manner::Psik31 => "Queued",
     };
     let environment: Vec<_> = std::env::vars_os().collect();
-    super::for_each(&session, printer, &args.stamps, Scope::Any, |job, printer| {
+    super::change_each("start", &session, printer, &args.stamps, Scope::Any, |job, printer| {
         session.engine.start(&session.who, job.key, Some(&environment))?;
         session.engine.launch(job.key, OnRefusal::Report)?;
         printer.line(format_args!("{word} {}", job.jobid))?;

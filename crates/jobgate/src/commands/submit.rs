@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::Context;
+use jobgate_engine::audit::{Event, Outcome};
 use jobgate_engine::{Job, Launched, NewJob, OnRefusal, Start};
 use jobgate_model::{Generation, JobId, JobSpec, Violation, parse_spec};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::cli::{Output, Submit};
 use crate::config::Manner;
 use crate::exit::Exit;
 use crate::printer::Printer;
+use crate::record;
 use crate::wiring::Session;
 
 /// Scripts are text, not data.
@@ -53,7 +55,14 @@ pub(crate) fn run(args: &Submit, printer: &mut Printer) -> anyhow::Result<Exit> 
         idempotency: None,
         environment: (start == Start::Yes).then(|| std::env::vars_os().collect()),
     };
-    let job = session.engine.create(&session.who, new)?.job;
+    record::ready(&session.config)?;
+    let created = session.engine.create(&session.who, new);
+    let (job, outcome) = match &created {
+        Ok(created) => (Some(&created.job.jobid), Outcome::Allowed),
+        Err(_) => (None, Outcome::Failed),
+    };
+    record::note(&session.config, Event::Command("submit".into()), job, outcome);
+    let job = created?.job;
     if start == Start::No {
         tell(args, printer, "Created", &job, &[])?;
         return Ok(Exit::Ok);

@@ -65,8 +65,91 @@ pub(crate) const HOME: Variable =
 pub(crate) const NO_COLOR: Variable =
     Variable { name: "NO_COLOR", about: "When set, nothing is coloured, also on a terminal." };
 
+/// Who we are, where only a directory service knows.
+pub(crate) const LOGNAME: Variable = Variable {
+    name: "LOGNAME",
+    about: "The login of the user that Jobgate runs as, where /etc/passwd does not know it.",
+};
+/// Sockets of a service manager.
+pub(crate) const LISTEN_FDS: Variable = Variable {
+    name: "LISTEN_FDS",
+    about: "Set by systemd's socket activation: its sockets are listened on, and no others.",
+};
+/// Where to listen as slurmrestd.
+pub(crate) const SLURMRESTD_LISTEN: Variable = Variable {
+    name: "SLURMRESTD_LISTEN",
+    about: "As slurmrestd: where to listen besides the addresses that are given, a comma list of [HOST]:PORT and unix:/PATH.",
+};
+/// How clients of slurmrestd may prove who they are.
+pub(crate) const SLURMRESTD_AUTH_TYPES: Variable =
+    Variable { name: "SLURMRESTD_AUTH_TYPES", about: "As slurmrestd: what `-a` says, where it is not given." };
+/// What slurmrestd serves.
+pub(crate) const SLURMRESTD_OPENAPI_PLUGINS: Variable =
+    Variable { name: "SLURMRESTD_OPENAPI_PLUGINS", about: "As slurmrestd: what `-s` says, where it is not given." };
+/// In which versions slurmrestd serves it.
+pub(crate) const SLURMRESTD_DATA_PARSER_PLUGINS: Variable =
+    Variable { name: "SLURMRESTD_DATA_PARSER_PLUGINS", about: "As slurmrestd: what `-d` says, where it is not given." };
+/// What slurmrestd dares.
+pub(crate) const SLURMRESTD_SECURITY: Variable = Variable {
+    name: "SLURMRESTD_SECURITY",
+    about: "As slurmrestd: a comma list of disable_user_check (run as root) and allow_plain_http (listen beyond loopback).",
+};
+/// How much slurmrestd says.
+pub(crate) const SLURMRESTD_DEBUG: Variable = Variable {
+    name: "SLURMRESTD_DEBUG",
+    about: "As slurmrestd: how much to log, a level's name or number (4, verbose, is `-v`; from 5, debug, on it is `-vv`).",
+};
+
+/// Autosubmit's configuration.
+pub(crate) const AUTOSUBMIT_CONFIGURATION: Variable = Variable {
+    name: "AUTOSUBMIT_CONFIGURATION",
+    about: "Autosubmit's configuration (autosubmitrc); without it .autosubmitrc here or at home, then /etc/autosubmitrc.",
+};
+/// How much of Autosubmit's dialect is protected.
+pub(crate) const PROTECTION_LEVEL: Variable = Variable {
+    name: "PROTECTION_LEVEL",
+    about: "How much of Autosubmit's dialect needs a token: ALL (default), WRITEONLY or NONE.",
+};
+/// What tokens of Autosubmit's dialect are signed with.
+pub(crate) const SECRET_KEY: Variable = Variable {
+    name: "SECRET_KEY",
+    about: "The key that tokens of Autosubmit's dialect are signed with; without one there are none.",
+};
+/// A token that everybody has.
+pub(crate) const AS_API_SECRET_TOKEN: Variable = Variable {
+    name: "AS_API_SECRET_TOKEN",
+    about: "A token that counts in Autosubmit's dialect, for the user `User`.",
+};
+/// Where a proxy shows us.
+pub(crate) const AS_API_ROOT_PATH: Variable = Variable {
+    name: "AS_API_ROOT_PATH",
+    about: "The path below which a proxy shows Autosubmit's dialect, for its OpenAPI document.",
+};
+
+/// The YAML file of Autosubmit API.
+pub(crate) const AS_API_CONFIG_FILE: Variable = Variable {
+    name: "AS_API_CONFIG_FILE",
+    about: "Autosubmit API's YAML file (runners, background tasks); default ~/.autosubmit_api.yaml, which need not be there.",
+};
+/// No background tasks.
+pub(crate) const DISABLE_BACKGROUND_TASKS: Variable = Variable {
+    name: "DISABLE_BACKGROUND_TASKS",
+    about: "If `True`, `T` or `true`: no background tasks of Autosubmit's dialect.",
+};
+/// Background tasks at the start.
+pub(crate) const RUN_BACKGROUND_TASKS_ON_START: Variable = Variable {
+    name: "RUN_BACKGROUND_TASKS_ON_START",
+    about: "If `True`, `T` or `true`: background tasks of Autosubmit's dialect are also done at the start.",
+};
+
+/// Where people log in.
+pub(crate) const CAS_SERVER_URL: Variable = Variable {
+    name: "CAS_SERVER_URL",
+    about: "As Autosubmit API: the CAS server by which people log in, where `[auth.cas]` names none.",
+};
+
 /// All of them, in the order of the reference page.
-pub(crate) const ALL: [&Variable; 10] = [
+pub(crate) const ALL: [&Variable; 27] = [
     &JOBGATE_CONFIG,
     &JOBGATE_PSIK,
     &PSIK_CONFIG,
@@ -77,6 +160,23 @@ pub(crate) const ALL: [&Variable; 10] = [
     &XDG_STATE_HOME,
     &HOME,
     &NO_COLOR,
+    &LOGNAME,
+    &LISTEN_FDS,
+    &SLURMRESTD_LISTEN,
+    &SLURMRESTD_AUTH_TYPES,
+    &SLURMRESTD_OPENAPI_PLUGINS,
+    &SLURMRESTD_DATA_PARSER_PLUGINS,
+    &SLURMRESTD_SECURITY,
+    &SLURMRESTD_DEBUG,
+    &AUTOSUBMIT_CONFIGURATION,
+    &PROTECTION_LEVEL,
+    &SECRET_KEY,
+    &AS_API_SECRET_TOKEN,
+    &AS_API_ROOT_PATH,
+    &AS_API_CONFIG_FILE,
+    &DISABLE_BACKGROUND_TASKS,
+    &RUN_BACKGROUND_TASKS_ON_START,
+    &CAS_SERVER_URL,
 ];
 
 #[cfg(test)]

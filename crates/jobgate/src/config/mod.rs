@@ -4,23 +4,32 @@
 //! of these, our own file comes first, then psik_api's (for `serve` only), then psik's. The first file that exists is the
 //! whole configuration: nothing is merged. No file: built-in defaults, which need none.
 
+pub(crate) mod audit;
+pub(crate) mod auth;
+pub(crate) mod autosubmit;
+mod certificate;
 pub(crate) mod env;
+pub(crate) mod listener;
+mod local;
+mod outgoing;
 mod psik;
+pub(crate) mod quota;
 mod render;
+pub(crate) mod slurm;
 mod state;
 mod toml;
 pub(crate) mod units;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use jobgate_backends::local::{Oversize, Partition};
 use jobgate_engine::{CallbackPolicy, Targets};
 use jobgate_model::BackendConfig;
-use jobgate_server::{Limits, Mode};
+use jobgate_server::{Limits, Mode, Origin};
+pub(crate) use local::LocalConfig;
+pub(crate) use render::quoted;
 pub(crate) use state::{default_state_dir, why_elsewhere};
 
 /// The commented default file, which is also the reference.
@@ -45,6 +54,16 @@ pub(crate) struct Config {
     pub(crate) local: LocalConfig,
     /// `jobgate serve`.
     pub(crate) server: ServerConfig,
+    /// Whom `jobgate serve` trusts with what.
+    pub(crate) auth: auth::AuthConfig,
+    /// How much one user may have and ask for.
+    pub(crate) quota: quota::QuotaConfig,
+    /// What is recorded of who did what.
+    pub(crate) audit: audit::AuditConfig,
+    /// Slurm's dialect of `jobgate serve`.
+    pub(crate) slurm: slurm::SlurmConfig,
+    /// Autosubmit's dialect of `jobgate serve`.
+    pub(crate) autosubmit: autosubmit::AutosubmitConfig,
 }
 
 /// A named place to run.
@@ -80,23 +99,6 @@ impl Manner {
     }
 }
 
-/// The machine as the embedded batch system sees it; `None` means: look at the machine.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct LocalConfig {
-    /// Cores to give out.
-    pub(crate) cores: Option<u64>,
-    /// Memory to give out, in bytes.
-    pub(crate) memory: Option<u64>,
-    /// GPUs to give out.
-    pub(crate) gpus: Option<u64>,
-    /// Licences to give out, by name.
-    pub(crate) licences: BTreeMap<String, u64>,
-    /// What becomes of a request larger than the machine.
-    pub(crate) oversize: Oversize,
-    /// Partitions by name; jobs choose one with the attribute `partition` or the backend's `queue_name`.
-    pub(crate) partitions: BTreeMap<String, Partition>,
-}
-
 /// How `jobgate serve` listens and whom it admits.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServerConfig {
@@ -104,10 +106,14 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: Vec<String>,
     /// Unix sockets.
     pub(crate) uds: Vec<PathBuf>,
+    /// Places to listen of which more is said.
+    pub(crate) listeners: Vec<listener::ListenerConfig>,
     /// Who is admitted.
     pub(crate) mode: Mode,
     /// Further host names under which clients may call.
     pub(crate) hosts: Vec<String>,
+    /// Other web sites whose pages may use this gateway.
+    pub(crate) cors_origins: Vec<Origin>,
     /// Sizes and times.
     pub(crate) limits: Limits,
     /// Form of the log on stderr.
@@ -248,6 +254,11 @@ fn read(path: &Path, text: &str) -> anyhow::Result<Config> {
     .with_context(|| format!("invalid configuration {}", path.display()))?;
     config.file = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
     Ok(config)
+}
+
+/// Where `jobgate certs` keeps what it makes.
+pub(crate) fn certs_dir() -> anyhow::Result<PathBuf> {
+    below_home(&env::XDG_CONFIG_HOME, ".config", "jobgate/certs")
 }
 
 fn below_home(variable: &env::Variable, otherwise: &str, name: &str) -> anyhow::Result<PathBuf> {

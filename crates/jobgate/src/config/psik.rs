@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str, is_api: bool) -> anyhow::Result<Config> {
     let mode = if is_api { mode(file.get("authz"))? } else { Mode::Local };
     let targets = match mode {
         Mode::Local => Targets::Any,
-        Mode::Insecure => Targets::Public,
+        Mode::Insecure | Mode::Tokens | Mode::Autosubmit => Targets::Public,
     };
     Ok(Config {
         file: None,
@@ -52,11 +52,18 @@ pub(super) fn parse(text: &str, is_api: bool) -> anyhow::Result<Config> {
         poll_interval: POLL_INTERVAL,
         callbacks: CallbackPolicy { targets, ..CallbackPolicy::default() },
         local: LocalConfig::default(),
+        auth: super::auth::AuthConfig::default(),
+        quota: super::quota::QuotaConfig::default(),
+        audit: super::audit::AuditConfig::default(),
+        slurm: super::slurm::Table::default().settings(|path| Ok(path.to_path_buf()))?,
+        autosubmit: super::autosubmit::Table::default().settings(|path| Ok(path.to_path_buf()))?,
         server: ServerConfig {
             listen: vec![LISTEN.into()],
             uds: Vec::new(),
+            listeners: Vec::new(),
             mode,
             hosts: Vec::new(),
+            cors_origins: Vec::new(),
             limits: Limits::default(),
             log_format: LogFormat::Text,
         },

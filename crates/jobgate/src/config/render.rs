@@ -3,10 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use jobgate_backends::local::Oversize;
-use jobgate_engine::Targets;
 use jobgate_server::Mode;
 
+use super::outgoing::targets_name;
 use super::units::{show_duration, show_size};
 use super::{Config, LogFormat};
 
@@ -29,9 +28,14 @@ impl Config {
         let authz = match server.mode {
             Mode::Local => "local",
             Mode::Insecure => "insecure",
+            Mode::Tokens => "tokens",
+            // which no file can say
+            Mode::Autosubmit => "autosubmit",
         };
         line(format_args!("authz = {}", quoted(authz)));
         line(format_args!("hosts = {}", list(server.hosts.iter().map(|text| quoted(text)))));
+        let origins = server.cors_origins.iter().map(|origin| quoted(&origin.to_string()));
+        line(format_args!("cors_origins = {}", list(origins)));
         let log_format = match server.log_format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
@@ -56,44 +60,16 @@ impl Config {
         line(format_args!("expire_after = {}", quoted(&show_duration(callbacks.expire_after))));
         line(format_args!("timeout = {}", quoted(&show_duration(callbacks.timeout))));
         line(format_args!("per_target = {}", callbacks.per_target));
-        let targets = match callbacks.targets {
-            Targets::Any => "any",
-            Targets::Public => "public",
-        };
-        line(format_args!("targets = {}", quoted(targets)));
-
-        let local = &self.local;
-        line(format_args!("\n[local]"));
-        for (key, value) in [("cores", local.cores), ("gpus", local.gpus)] {
-            if let Some(value) = value {
-                line(format_args!("{key} = {value}"));
-            }
+        line(format_args!("targets = {}", quoted(targets_name(callbacks.targets))));
+        if let Some(identity) = &callbacks.identity {
+            line(format_args!("client_certificate = {}", path(&identity.certificate)));
+            line(format_args!("client_key = {}", path(&identity.key)));
         }
-        if let Some(memory) = local.memory {
-            line(format_args!("memory = {}", quoted(&show_size(memory))));
-        }
-        let oversize = match local.oversize {
-            Oversize::Clamp => "clamp",
-            Oversize::Refuse => "refuse",
-        };
-        line(format_args!("oversize = {}", quoted(oversize)));
-        if !local.licences.is_empty() {
-            line(format_args!("\n[local.licences]"));
-            for (name, count) in &local.licences {
-                line(format_args!("{} = {count}", quoted(name)));
-            }
+        if let Some(roots) = &callbacks.roots {
+            line(format_args!("ca = {}", path(roots)));
         }
 
-        for (name, partition) in &local.partitions {
-            line(format_args!("\n[local.partitions.{}]", quoted(name)));
-            if let Some(cores) = partition.cores {
-                line(format_args!("cores = {cores}"));
-            }
-            if let Some(minutes) = partition.minutes {
-                line(format_args!("minutes = {minutes}"));
-            }
-            line(format_args!("priority = {}", partition.priority));
-        }
+        line(format_args!("{}", self.local.render().trim_end()));
 
         for place in &self.places {
             let backend = &place.backend;
@@ -115,19 +91,25 @@ impl Config {
                 line(format_args!("attributes = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
             }
         }
+        super::listener::render(&self.server.listeners, &mut text);
+        self.auth.render(&mut text);
+        self.quota.render(&mut text);
+        self.audit.render(&mut text);
+        self.slurm.render(&mut text);
+        self.autosubmit.render(&mut text);
         text
     }
 }
 
-fn list(items: impl Iterator<Item = String>) -> String {
+pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
 }
 
-fn path(path: &Path) -> String {
+pub(super) fn path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
 /// A TOML basic string: JSON's escapes are a part of TOML's, except for DEL, which TOML wants escaped.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }

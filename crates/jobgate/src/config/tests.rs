@@ -1,4 +1,5 @@
 use super::*;
+use jobgate_backends::local::Oversize;
 use jobgate_engine::Targets;
 
 fn toml(text: &str) -> anyhow::Result<Config> {
@@ -17,6 +18,11 @@ fn the_default_file_says_what_the_defaults_are() {
     assert_eq!((file.psik, file.poll_interval), (none.psik, none.poll_interval));
     assert_eq!(format!("{:?}", file.callbacks), format!("{:?}", none.callbacks));
     assert_eq!(file.local, none.local);
+    assert_eq!(file.slurm, none.slurm);
+    assert_eq!(file.autosubmit, none.autosubmit);
+    assert_eq!(file.auth, none.auth);
+    assert_eq!((file.quota, file.audit), (none.quota, none.audit));
+    assert!(DEFAULT_FILE.contains("\n[slurm]\n"), "the dialect has its table");
 }
 
 #[test]
@@ -29,7 +35,34 @@ fn commented_out_settings_are_settings() {
     let config = toml(&text).unwrap();
     assert_eq!(config.local.cores, Some(8));
     assert_eq!(config.local.licences["matlab"], 4);
-    assert_eq!(config.local.partitions["short"], Partition { cores: Some(4), minutes: Some(30), priority: 10 });
+    let node = &config.local.nodes["n[1-5]"];
+    assert_eq!((node.cores, node.memory, node.gres.as_str()), (Some(4), Some(4000 << 20), "gpu:amd:4"));
+    let short = &config.local.partitions["short"];
+    assert_eq!((short.cores, short.minutes, short.priority, short.nodes.as_str()), (Some(4), Some(30), 10, "n[1-2]"));
+    assert_eq!(config.local.qos["quick"].jobs_per_user, Some(2));
+    assert_eq!(config.local.accounts["physics"].users, ["alice", "bob"]);
+    // The whole page makes a working batch system, and reads back as the same.
+    let again = toml(&config.render()).unwrap();
+    assert_eq!(again.local, config.local);
+    assert_eq!(again.slurm, config.slurm);
+    assert_eq!(again.autosubmit, config.autosubmit);
+    assert_eq!(config.autosubmit.enabled, Some(true));
+    assert_eq!(again.auth, config.auth);
+    assert_eq!((config.quota.live_jobs, config.quota.stored), (Some(1000), Some(100 << 30)));
+    assert!(config.auth.policy.is_some() && config.auth.biscuit.key.is_some());
+    assert_eq!(again.callbacks.reach(), config.callbacks.reach());
+    assert!(config.callbacks.identity.is_some() && config.auth.outgoing.ca.is_some());
+    assert_eq!(again.server, config.server);
+    assert_eq!(config.server.listeners.len(), 3);
+    assert_eq!((&again.quota, &again.audit), (&config.quota, &config.audit));
+    assert_eq!(config.quota.rates.submissions.map(|rate| rate.to_string()).as_deref(), Some("60/m"));
+    assert_eq!(config.audit.path(&config.state_dir), Some("/var/log/jobgate/audit.log".into()));
+    assert_eq!((config.auth.issuers.len(), config.auth.secrets.len(), config.auth.providers.len()), (1, 1, 3));
+    assert_eq!(config.auth.issuers[0].roles.len(), 2);
+    assert_eq!((config.slurm.users["alice"].uid, config.slurm.jwt_key.is_some()), (2001, true));
+    let controller = config.slurm.controller.as_ref().unwrap();
+    assert_eq!(controller.controllers()[1].to_string(), "10.0.0.2:6817");
+    assert_eq!((controller.freshness, controller.limits.total), (Duration::from_secs(2), Duration::from_secs(10)));
     assert_eq!(config.places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>(), ["cluster", "default"]);
     assert_eq!(config.places[0].prefix, Path::new("/scratch/alice/jobs"));
     assert_eq!(config.places[0].backend.attributes.get("--constraint"), Some("cpu"));
@@ -60,7 +93,28 @@ fn errors_name_line_and_key() {
         ("[local]\nmemory = '4GB'", "\"4GB\" is not a size"),
         ("[backends.a]\nqueue = 'x'", "unknown field `queue`"),
         ("[server]\nauthz = 'pam'", "unknown variant `pam`"),
+        (
+            "[callbacks]\nclient_key = 'x'",
+            "callbacks.client_key needs its certificate: set callbacks.client_certificate",
+        ),
+        ("[callbacks]\nclient_certificate = 'x'", "set callbacks.client_key, too"),
+        ("[auth.outgoing]\ntargets = 'some'", "unknown variant `some`"),
+        ("[server]\ncors_origins = ['*']", "\"*\" is not an origin"),
+        ("[quota]\nrequests = '5'", "\"5\" is not a rate"),
+        ("[audit]\non_failure = 'panic'", "unknown variant `panic`"),
         ("psik = '2'", "unknown variant `2`"),
+        ("[auth.jwt.a]\nissuer = 'x'", "exactly one of `key`, `jwks` and `jwks_url`"),
+        ("[auth.jwt.a]\nkey = 'x'\njwks = 'y'", "exactly one of `key`, `jwks` and `jwks_url`"),
+        ("[auth.jwt.a]\nkey = 'x'\nalgorithms = ['none']", "unknown variant `none`"),
+        ("[auth.jwt.a]\nkey = 'x'\n[auth.jwt.b]\nkey = 'y'", "only one issuer can be without"),
+        ("[auth.jwt.a]\nkey = 'x'\nissuer = 'i'\n[auth.jwt.b]\nkey = 'y'\nissuer = 'i'", "is another's, too"),
+        ("[auth.secrets.a]\nfile = 'x'\nrole = 'root'", "unknown variant `root`"),
+        ("[auth.oidc.cas]\nissuer = 'x'\nclient_id = 'y'", "this name is taken"),
+        ("[auth.github]\nclient_id = 'x'", "missing field `client_secret`"),
+        ("[auth.biscuit]\naccept = ['ed25519/12']", "takes public keys"),
+        ("[auth.biscuit]\naccept = ['ed25519-private/12']", "takes public keys"),
+        ("[auth.biscuit]\nlifespan = '0s'", "must not be zero"),
+        ("[auth.biscuit]\nkeys = []", "unknown field `keys`"),
     ] {
         let error = refused(toml(text));
         assert!(error.contains(wanted), "{text}: {error}");
@@ -180,10 +234,10 @@ fn a_named_file_must_exist() {
 #[test]
 fn the_effective_configuration_reads_back() {
     let config = toml(
-        "prefix = '/p'\n[backends.\"a b\"]\ntype = 'slurm'\nqueue_name = 'q\"x'\nattributes = { '--x' = 'y' }\n[local]\ngpus = 2\n[local.licences]\n\"m l\" = 3\n[local.partitions.p]\ncores = 1",
+        "prefix = '/p'\n[server]\ncors_origins = ['https://gui.example']\n[quota]\nfailures = 'none'\n[audit]\nenabled = false\non_failure = 'refuse'\n[backends.\"a b\"]\ntype = 'slurm'\nqueue_name = 'q\"x'\nattributes = { '--x' = 'y' }\n[local]\ngpus = 2\n[local.licences]\n\"m l\" = 3\n[local.partitions.p]\ncores = 1",
     )
     .unwrap();
     let again = toml(&config.render()).unwrap();
     assert_eq!((again.places, again.local, again.server), (config.places, config.local, config.server));
-    assert_eq!(again.state_dir, config.state_dir);
+    assert_eq!((again.state_dir, again.quota, again.audit), (config.state_dir, config.quota, config.audit));
 }

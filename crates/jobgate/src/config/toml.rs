@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use jobgate_backends::local::{Oversize, Partition};
-use jobgate_engine::{CallbackPolicy, Targets};
+use jobgate_engine::CallbackPolicy;
 use jobgate_model::{BackendConfig, StringMap};
-use jobgate_server::{Limits, Mode};
+use jobgate_server::{Limits, Mode, Origin};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
+use super::local::Local;
+use super::outgoing::{TargetsName, identity};
 use super::units::{Bytes, Lasting};
-use super::{Config, LocalConfig, LogFormat, Manner, PlaceConfig, ServerConfig, env};
+use super::{Config, LogFormat, Manner, PlaceConfig, ServerConfig, env};
 
 /// Reads a file's text; relative paths in it start at `here`.
 pub(super) fn parse(text: &str, here: &Path) -> anyhow::Result<Config> {
@@ -29,7 +31,7 @@ pub(super) fn parse(text: &str, here: &Path) -> anyhow::Result<Config> {
     let server = file.server.settings(here)?;
     let targets = file.callbacks.targets.unwrap_or(match server.mode {
         Mode::Local => TargetsName::Any,
-        Mode::Insecure => TargetsName::Public,
+        Mode::Insecure | Mode::Tokens | Mode::Autosubmit => TargetsName::Public,
     });
     Ok(Config {
         file: None,
@@ -37,9 +39,14 @@ pub(super) fn parse(text: &str, here: &Path) -> anyhow::Result<Config> {
         places: places(file.backends, &prefix, here)?,
         psik: file.psik,
         poll_interval: file.poll_interval.map_or(super::psik::POLL_INTERVAL, |lasting| lasting.0),
-        callbacks: file.callbacks.policy(targets),
+        callbacks: file.callbacks.policy(targets, here)?,
         local: file.local.settings(),
         server,
+        auth: file.auth.settings(|path| resolve(path, here))?,
+        quota: file.quota.settings(),
+        audit: file.audit.settings(|path| resolve(path, here))?,
+        slurm: file.slurm.settings(|path| resolve(path, here))?,
+        autosubmit: file.autosubmit.settings(|path| resolve(path, here))?,
     })
 }
 
@@ -53,6 +60,11 @@ struct File {
     server: Server,
     callbacks: Callbacks,
     local: Local,
+    auth: super::auth::Table,
+    quota: super::quota::Table,
+    audit: super::audit::Table,
+    slurm: super::slurm::Table,
+    autosubmit: super::autosubmit::Table,
     backends: BTreeMap<String, Backend>,
 }
 
@@ -61,10 +73,22 @@ struct File {
 struct Server {
     listen: Option<Vec<String>>,
     uds: Vec<PathBuf>,
+    listener: Vec<super::listener::Table>,
     authz: Option<Authz>,
     hosts: Vec<String>,
+    cors_origins: Vec<Site>,
     log_format: LogFormat,
     limits: ServerLimits,
+}
+
+/// Another web site.
+#[derive(Debug)]
+struct Site(Origin);
+
+impl<'de> Deserialize<'de> for Site {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -72,6 +96,7 @@ struct Server {
 enum Authz {
     Local,
     Insecure,
+    Tokens,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,24 +120,9 @@ struct Callbacks {
     timeout: Option<Lasting>,
     per_target: Option<usize>,
     targets: Option<TargetsName>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum TargetsName {
-    Any,
-    Public,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Local {
-    cores: Option<u64>,
-    memory: Option<Bytes>,
-    gpus: Option<u64>,
-    licences: BTreeMap<String, u64>,
-    oversize: Oversize,
-    partitions: BTreeMap<String, Partition>,
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,14 +163,22 @@ fn places(backends: BTreeMap<String, Backend>, prefix: &Path, here: &Path) -> an
 
 impl Server {
     fn settings(self, here: &Path) -> anyhow::Result<ServerConfig> {
+        let listeners = self.listener.into_iter().map(|table| table.settings(|path| resolve(path, here)));
+        let listeners = listeners.collect::<anyhow::Result<Vec<_>>>()?;
         Ok(ServerConfig {
-            listen: self.listen.unwrap_or_else(|| vec![super::psik::LISTEN.into()]),
+            // who says more about where to listen does not mean the usual place besides
+            listen: self
+                .listen
+                .unwrap_or_else(|| if listeners.is_empty() { vec![super::psik::LISTEN.into()] } else { Vec::new() }),
             uds: self.uds.iter().map(|path| resolve(path, here)).collect::<anyhow::Result<_>>()?,
+            listeners,
             mode: match self.authz {
                 None | Some(Authz::Local) => Mode::Local,
                 Some(Authz::Insecure) => Mode::Insecure,
+                Some(Authz::Tokens) => Mode::Tokens,
             },
             hosts: self.hosts,
+            cors_origins: self.cors_origins.into_iter().map(|Site(origin)| origin).collect(),
             limits: self.limits.settings(),
             log_format: self.log_format,
         })
@@ -188,32 +206,19 @@ impl ServerLimits {
 }
 
 impl Callbacks {
-    fn policy(self, targets: TargetsName) -> CallbackPolicy {
+    fn policy(self, targets: TargetsName, here: &Path) -> anyhow::Result<CallbackPolicy> {
         let default = CallbackPolicy::default();
         let schedule = self.schedule.map(|waits| waits.into_iter().map(|lasting| lasting.0).collect::<Vec<_>>());
-        CallbackPolicy {
+        let path = |given: Option<PathBuf>| given.map(|given| resolve(&given, here)).transpose();
+        Ok(CallbackPolicy {
             schedule: schedule.filter(|waits| !waits.is_empty()).unwrap_or(default.schedule),
             expire_after: self.expire_after.map_or(default.expire_after, |lasting| lasting.0),
             timeout: self.timeout.map_or(default.timeout, |lasting| lasting.0),
             per_target: self.per_target.unwrap_or(default.per_target).max(1),
-            targets: match targets {
-                TargetsName::Any => Targets::Any,
-                TargetsName::Public => Targets::Public,
-            },
-        }
-    }
-}
-
-impl Local {
-    fn settings(self) -> LocalConfig {
-        LocalConfig {
-            cores: self.cores,
-            memory: self.memory.map(|bytes| bytes.0),
-            gpus: self.gpus,
-            licences: self.licences,
-            oversize: self.oversize,
-            partitions: self.partitions,
-        }
+            targets: targets.into(),
+            roots: path(self.ca)?,
+            identity: identity("callbacks", path(self.client_certificate)?, path(self.client_key)?)?,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ fn checker(name: &str) -> Option<(Peer, PathBuf)> {
 
 /// Runs a checker and demands exit code 0 and a closing line that says how much was checked.
 #[track_caller]
-fn must_pass(home: &Home, name: &str, arguments: &[&str], environment: &[(&str, &str)], at_least: usize) {
+pub(crate) fn must_pass(home: &Home, name: &str, arguments: &[&str], environment: &[(&str, &str)], at_least: usize) {
     let Some((peer, path)) = checker(name) else { return };
     let path = path.to_string_lossy().into_owned();
     let mut all = vec!["-u", path.as_str()];

@@ -19,8 +19,8 @@ const SETTLED: Duration = Duration::from_secs(90);
 
 pub(crate) const SETTINGS: &str = "[callbacks]\nschedule = [\"20ms\", \"100ms\"]\n";
 
-/// The script of all jobs here: says that it ran.
-pub(crate) const SCRIPT: &str = "echo $jobndx >> \"$base/work/ran\"";
+/// The script of all jobs here: says that it ran, in the job's work directory, where it starts.
+pub(crate) const SCRIPT: &str = "echo $jobndx >> ran";
 
 fn rounds(usual: u64) -> u64 {
     let percent = std::env::var("JOBGATE_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
@@ -28,7 +28,7 @@ fn rounds(usual: u64) -> u64 {
 }
 
 /// Moments spread over `0..limit`, the same in every run (a linear congruential sequence).
-fn moments(limit: Duration) -> impl Iterator<Item = Duration> {
+pub(crate) fn moments(limit: Duration) -> impl Iterator<Item = Duration> {
     let mut seed = 0x2545_F491_4F6C_DD1D_u64;
     std::iter::repeat_with(move || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -37,7 +37,7 @@ fn moments(limit: Duration) -> impl Iterator<Item = Duration> {
 }
 
 /// Lets a moment pass: a kill has to come at some time, and no event says which.
-fn pass(moment: Duration) {
+pub(crate) fn pass(moment: Duration) {
     let end = Instant::now() + moment;
     if let Some(coarse) = moment.checked_sub(Duration::from_micros(200)) {
         std::thread::sleep(coarse);

@@ -31,12 +31,14 @@ const MAY_IMPORT: [(&str, &[&str]); 7] = [
 ];
 
 /// External crates that have one home: the crate, and the folders that may use it.
-const ONE_HOME: [(&str, &[&str]); 5] = [
+const ONE_HOME: [(&str, &[&str]); 7] = [
     ("axum", &["server"]),
+    ("biscuit_auth", &["server/src/auth/biscuit"]),
     ("clap", &["jobgate"]),
     ("hyper", &["server"]),
     ("rusqlite", &["engine/src/store", "backends/src/local", "autosubmit"]),
     ("reqwest", &["engine"]),
+    ("postgres", &["autosubmit"]),
 ];
 
 fn metadata() -> Value {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jobgate_engine::{HistoryRow, Job, JobRow, ListQuery, Order, Place};
-use jobgate_model::{JobSpec, Loc, State, Violation, lax_int, parse_state_name, query_int};
+use jobgate_model::{Access, JobSpec, Loc, State, Violation, lax_int, parse_state_name, query_int};
 use serde_json::Value;
 
 use super::Dialect;
@@ -94,6 +94,14 @@ fn not_negative(limit: i64) -> Result<i64, Violation> {
     let loc = vec!["query".into(), "limit".into()];
     let input = Value::from(limit.to_string());
     Err(Violation::new("greater_than_equal", loc, "Input should be greater than or equal to 0", input))
+}
+
+/// What a job is shared for: `"read"` or `"write"`.
+pub(super) fn parse_access(value: &Value) -> Result<Access, Vec<Violation>> {
+    [Access::Read, Access::Write]
+        .into_iter()
+        .find(|access| value == access.as_str())
+        .ok_or_else(|| vec![Violation::new("enum", Vec::new(), "Input should be 'read' or 'write'", value.clone())])
 }
 
 /// A reported transition. Unknown keys are ignored.

@@ -1,12 +1,13 @@
 //! What psik_api's clients see when something is wrong: `{"detail": ...}`, as FastAPI renders it.
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobgate_model::{Error, ErrorKind, Loc, Violation};
 use serde_json::{Map, Value, json};
 
 use super::Dialect;
+use crate::status::status_of;
 
 /// So many violations of one request are told; a document with more is told about these first.
 const TOLD: usize = 100;
@@ -57,20 +58,7 @@ impl IntoResponse for Fault {
 
 /// Renders a domain error. The cause of our own faults goes to the log, not to the client.
 pub(crate) fn render(error: &Error) -> Response {
-    let status = match error.kind() {
-        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
-        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
-        ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        ErrorKind::Conflict => StatusCode::CONFLICT,
-        ErrorKind::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorKind::Exhausted => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorKind::Refused => StatusCode::BAD_GATEWAY,
-        ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
-        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    let status = status_of(error.kind());
     if status.is_server_error() {
         tracing::error!(error = error.chain(), "a request failed");
     }
@@ -83,13 +71,11 @@ pub(crate) fn render(error: &Error) -> Response {
         }
         _ => detail(status, &error.message().into()),
     };
-    let extra: Option<(HeaderName, &str)> = match error.kind() {
-        ErrorKind::Unauthenticated => Some((WWW_AUTHENTICATE, "Bearer")),
-        ErrorKind::Exhausted | ErrorKind::Unavailable => Some((RETRY_AFTER, "1")),
-        _ => None,
-    };
-    if let Some((name, value)) = extra {
-        response.headers_mut().insert(name, HeaderValue::from_str(value).expect("invariant: a plain word"));
+    if error.kind() == ErrorKind::Unauthenticated {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(wait) = error.wait_secs() {
+        response.headers_mut().insert(RETRY_AFTER, wait.into());
     }
     response
 }
@@ -141,22 +127,29 @@ fn context(violation: &Violation) -> Option<Value> {
     }
 }
 
+/// What stands for a secret.
+const HIDDEN: &str = "**********";
+
 /// The wrong value, without what is secret in it.
 fn without_secrets(violation: &Violation) -> Value {
-    const HIDDEN: &str = "**********";
-    let is_secret = |key: &str| SECRET.contains(&key);
-    if violation.loc.iter().any(|step| matches!(step, Loc::Key(key) if is_secret(key))) {
-        return HIDDEN.into();
-    }
-    let mut input = violation.input.clone();
-    if let Value::Object(fields) = &mut input {
-        for (key, value) in fields {
-            if is_secret(key) {
-                *value = HIDDEN.into();
+    let is_secret = |step: &Loc| matches!(step, Loc::Key(key) if SECRET.contains(&key.as_str()));
+    let mut input = if violation.loc.iter().any(is_secret) { HIDDEN.into() } else { violation.input.clone() };
+    hide(&mut input);
+    input
+}
+
+/// Hides what is secret, however deep it is; a text that speaks of it is hidden altogether.
+fn hide(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if SECRET.contains(&key.as_str()) { *value = HIDDEN.into() } else { hide(value) }
             }
         }
+        Value::Array(values) => values.iter_mut().for_each(hide),
+        Value::String(text) if SECRET.iter().any(|name| text.contains(name)) => HIDDEN.clone_into(text),
+        _ => {}
     }
-    input
 }
 
 #[cfg(test)]
@@ -205,6 +198,17 @@ mod tests {
         "#);
     }
 
+    #[test]
+    fn who_asked_too_much_is_told_when_to_ask_again() {
+        let after = |error: Error| {
+            render(&error).headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap_or_default().to_owned())
+        };
+        let exhausted = || Error::new(ErrorKind::Exhausted, "text");
+        assert_eq!(after(exhausted()).as_deref(), Some("1"));
+        assert_eq!(after(exhausted().retry_after(std::time::Duration::from_millis(2100))).as_deref(), Some("3"));
+        assert_eq!(after(Error::invalid("text")), None);
+    }
+
     #[tokio::test]
     async fn violations_in_both_dialects_and_without_secrets() {
         let missing = |dialect| {
@@ -216,6 +220,16 @@ mod tests {
         let (status, body) = shown(missing(Dialect::V2).into_response()).await;
         assert_eq!(status, 422);
         insta::assert_snapshot!(body, @r#"{"detail":[{"type":"missing","loc":["body","script"],"msg":"Field required","input":{"name":"n","cb_secret":"**********"}},{"type":"string_type","loc":["body","cb_secret"],"msg":"text","input":"**********"}]}"#);
+        let whole = |input: Value| {
+            let violation = Violation::new("model_type", vec!["body".into()], "text", input);
+            Fault::Violations(Dialect::V2, vec![violation]).into_response()
+        };
+        for input in
+            [json!([{"a": {"cb_secret": "s3"}}]), json!("{\"cb_secret\": \"s3\"}"), json!([["client_secret=s3"]])]
+        {
+            let (_, body) = shown(whole(input)).await;
+            assert!(!body.contains("s3") && body.contains(HIDDEN), "{body}");
+        }
         let (_, body) = shown(missing(Dialect::V1).into_response()).await;
         assert!(body.contains(r#""url":"https://errors.pydantic.dev/2.11/v/missing""#), "{body}");
     }

@@ -1,6 +1,6 @@
 //! Listings that many clients poll: rendered once for each change, then shared.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,14 +8,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use jobgate_engine::{Engine, ListQuery};
-use jobgate_model::{Error, Principal};
+use jobgate_model::{Error, Principal, Role};
 use tokio::sync::OnceCell;
 
 use super::convert::step_of_row;
 use crate::app::App;
 
-/// Who asks for what.
-type Key = (Principal, ListQuery);
+/// For whom, and what: everything about a principal that decides what it sees.
+type Key = (String, Role, Option<BTreeSet<String>>, ListQuery);
 
 /// A listing as it goes over the wire. Both dialects show the same.
 #[derive(Debug, Clone)]
@@ -70,7 +70,8 @@ impl Listings {
 pub(super) async fn list(app: &Arc<App>, who: Principal, query: ListQuery) -> Result<Rendered, Error> {
     // The revision is taken first: a change during the rendering makes the next request render again.
     let revision = app.ask(Engine::revision).await?;
-    let cell = app.listings.cell(revision, (who.clone(), query.clone()));
+    let key = (who.name.clone(), who.role, who.backends.clone(), query.clone());
+    let cell = app.listings.cell(revision, key);
     let render = || async {
         let rendered = app.ask(move |engine| render(engine, &who, &query)).await?;
         app.listings.grew(revision, rendered.body.len());

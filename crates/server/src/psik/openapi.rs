@@ -1,5 +1,5 @@
 //! The dialects' OpenAPI documents. Paths, operation ids and schema names are psik_api's, so that clients generated from
-//! its documents and from ours are the same; what is said about them, and which answers are possible, is ours.
+//! its documents and from ours are the same; what is said about them, which answers are possible, and shares are ours.
 
 mod operations;
 mod schemas;
@@ -131,7 +131,7 @@ fn body_of(operation: &Operation, id: &str) -> Option<Value> {
 
 fn statuses(operation: &Operation, path: &str) -> Vec<u16> {
     let mut statuses = operation.statuses.to_vec();
-    statuses.extend([403, 404, 500]);
+    statuses.extend([403, 404, 429, 500]);
     if operation.tag == "jobs" {
         statuses.extend([401, 422]);
     }
@@ -158,6 +158,7 @@ fn refusal(status: u16) -> Value {
         408 => "The request's body did not come in time",
         409 => "The job's state does not allow it",
         413 => "The body is too large",
+        429 => "It is more than one may have; `Retry-After` says when to ask again",
         416 => "The range is beyond the end of the file",
         422 => "Values of the request are wrong",
         502 => "The batch system refused",

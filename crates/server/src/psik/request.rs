@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use axum::http::Uri;
 use axum::http::request::Parts;
-use jobgate_engine::{Engine, Idempotency, Job, Place};
+use jobgate_engine::{Engine, Job, Need, Place};
 use jobgate_model::{Error, ErrorKind, JobId, Principal};
 
 use super::error::Fault;
@@ -51,9 +50,9 @@ impl Address {
         Ok(Self { jobid, prefix })
     }
 
-    /// Finds the job.
-    pub(super) fn find(&self, engine: &Engine, who: &Principal) -> Result<Job, Error> {
-        engine.find(who, self.prefix.as_deref(), &self.jobid).map_err(|error| match error.kind() {
+    /// Finds the job for somebody who needs this of it.
+    pub(super) fn find(&self, engine: &Engine, who: &Principal, need: Need) -> Result<Job, Error> {
+        engine.find(who, need, self.prefix.as_deref(), &self.jobid).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::not_found("Job not found").because(error),
             _ => error,
         })
@@ -86,26 +85,9 @@ pub(super) fn place_of<'a>(engine: &'a Engine, name: Option<&str>, unknown: &'st
     }
 }
 
-/// The caller's `Idempotency-Key` with a digest of the whole request.
-pub(super) fn idempotency(parts: &Parts, body: &[u8]) -> Result<Option<Idempotency>, Error> {
-    let Some(key) = parts.headers.get("idempotency-key") else { return Ok(None) };
-    let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    let key = key.to_str().ok().map(str::trim).filter(visible);
-    let key = key.ok_or_else(|| Error::invalid("the Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
-    let mut digest = Context::new(&SHA256);
-    for part in [parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or_default()] {
-        digest.update(part.as_bytes());
-        digest.update(&[0]);
-    }
-    digest.update(body);
-    let digest = digest.finish().as_ref().try_into().expect("invariant: SHA-256 has 32 bytes");
-    Ok(Some(Idempotency { key: key.to_owned(), digest }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::Request;
 
     #[test]
     fn query_values() {
@@ -115,31 +97,5 @@ mod tests {
         assert_eq!(values.get("c"), Some(""));
         assert_eq!(values.get("d"), Some(""));
         assert_eq!(values.get("e"), None);
-    }
-
-    #[test]
-    fn the_digest_covers_the_whole_request() {
-        let of = |method: &str, uri: &str, body: &str| {
-            let request =
-                Request::builder().method(method).uri(uri).header("idempotency-key", " k1 ").body(()).unwrap();
-            idempotency(&request.into_parts().0, body.as_bytes()).unwrap().unwrap()
-        };
-        let one = of("POST", "/v1/jobs", "{}");
-        assert_eq!(one.key, "k1");
-        assert_eq!(one, of("POST", "/v1/jobs", "{}"));
-        for other in [of("POST", "/v1/jobs/new", "{}"), of("POST", "/v1/jobs?a", "{}"), of("POST", "/v1/jobs", "{} ")] {
-            assert_ne!(one.digest, other.digest);
-        }
-    }
-
-    #[test]
-    fn keys_are_short_and_visible() {
-        let of = |key: &[u8]| {
-            let request = Request::builder().header("idempotency-key", key).body(()).unwrap();
-            idempotency(&request.into_parts().0, b"").map(|key| key.is_some())
-        };
-        assert!(of(b"x").unwrap());
-        assert!(of(b"").is_err() && of(b"a b").is_err() && of(b"\xff").is_err() && of(&[b'x'; 256]).is_err());
-        assert!(idempotency(&Request::new(()).into_parts().0, b"").unwrap().is_none());
     }
 }

@@ -1,8 +1,20 @@
 //! The whole server in one process, over a real engine and a batch system that only takes note.
 
+mod accounting;
 mod audience;
+mod autosubmit;
+mod biscuits;
 mod dialects;
+mod doors;
+pub(crate) mod elsewhere;
 mod files;
+mod limits;
+mod logins;
+mod matrix;
+mod origins;
+mod record;
+mod sharing;
+mod slurm;
 mod wire;
 
 use std::sync::Arc;
@@ -11,7 +23,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use jobgate_engine::{CallbackPolicy, Clock, Engine, Place, Setup};
+use jobgate_engine::{CallbackPolicy, Clock, Engine, Place, Quotas, Setup};
 use jobgate_model::{
     Backend, BackendConfig, Cancel, Error, JobSpec, NativeId, Phase, RunRef, RunRequest, Sighting, Submission,
 };
@@ -20,7 +32,7 @@ use tower::ServiceExt;
 
 use crate::accept::Peer;
 use crate::app::App;
-use crate::{Mode, Settings, router};
+use crate::{AuthSettings, Mode, RateSettings, Settings, router};
 
 /// Takes every run and never starts it.
 #[derive(Debug)]
@@ -40,7 +52,7 @@ impl Backend for Idle {
         Submission::Accepted(NativeId("4711".into()))
     }
 
-    fn find(&self, _: &str) -> Result<Option<NativeId>, Error> {
+    fn find(&self, _: &RunRef) -> Result<Option<NativeId>, Error> {
         Ok(None)
     }
 
@@ -58,7 +70,10 @@ impl Backend for Idle {
 
     fn observe(&self, runs: &[RunRef]) -> Result<Vec<Sighting>, Error> {
         let waiting = Phase::Waiting("Resources".into());
-        Ok(runs.iter().map(|run| Sighting { marker: run.marker.clone(), phase: waiting.clone() }).collect())
+        Ok(runs
+            .iter()
+            .map(|run| Sighting { marker: run.marker.clone(), phase: waiting.clone(), began: None })
+            .collect())
     }
 }
 
@@ -114,7 +129,10 @@ impl Reply {
 }
 
 fn settings(mode: Mode) -> Settings {
-    Settings { mode, hosts: vec!["gate.example".into()], ..Settings::default() }
+    // tests ask as often as they like
+    let rates = RateSettings { failures: None, ..RateSettings::default() };
+    let auth = AuthSettings { rates, ..AuthSettings::default() };
+    Settings { mode, hosts: vec!["gate.example".into()], auth, ..Settings::default() }
 }
 
 impl Gate {
@@ -136,6 +154,7 @@ impl Gate {
             callbacks: CallbackPolicy::default(),
             poll_interval: Duration::from_secs(1),
             clock: Clock::system(),
+            quotas: Quotas::default(),
         };
         let engine = Arc::new(Engine::open(setup).unwrap());
         let router = router::router(&Arc::new(App::new(Arc::clone(&engine), settings)));

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::{Endpoint, bind, serve};
+use crate::{Endpoint, Listener, SocketAccess, bind, serve};
 
 struct Running {
     _gate: Gate,
@@ -19,7 +19,8 @@ struct Running {
 }
 
 fn run(change: impl FnOnce(&mut Settings)) -> Running {
-    let mut settings = Settings { listen: vec!["127.0.0.1:0".parse().unwrap()], ..settings(Mode::Local) };
+    let mut settings = settings(Mode::Local);
+    settings.listeners = vec![Listener::tcp("127.0.0.1:0".parse().unwrap(), Mode::Local)];
     change(&mut settings);
     let gate = Gate::with(&settings);
     let sockets = bind(&settings).unwrap();
@@ -163,8 +164,7 @@ async fn the_unix_socket() {
     let dir = tempfile::tempdir().unwrap();
     let path: PathBuf = dir.path().join("gate.sock");
     let server = run(|settings| {
-        settings.listen.clear();
-        settings.uds = vec![path.clone()];
+        settings.listeners = vec![Listener::unix(path.clone(), SocketAccess::Owner, Mode::Local)];
     });
     assert_eq!(server.addresses[0].to_string(), format!("unix:{}", path.display()));
     let mut stream = UnixStream::connect(&path).await.unwrap();

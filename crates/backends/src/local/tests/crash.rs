@@ -70,7 +70,7 @@ fn a_submitter_that_dies_before_it_confirms() {
     drop(local);
     let local = site.attended(1);
     until("the runner's end", || job.phase(&local) == waiting("Priority"));
-    assert_eq!(local.find(&job.reference().marker).unwrap(), Some(NativeId(native.clone())));
+    assert_eq!(local.find(&job.reference()).unwrap(), Some(NativeId(native.clone())));
     job.confirm(&local, &native);
     job.ends(&local, State::Completed);
     assert_eq!(job.starts(), 1);
@@ -92,6 +92,28 @@ fn a_submitter_that_dies_after_it_recorded_the_run_and_before_it_confirms() {
     let local = site.attended(1);
     second.ends(&local, State::Completed);
     assert_eq!((first.starts(), second.starts()), (1, 1));
+}
+
+#[test]
+fn a_confirmation_that_nobody_waits_for_is_noted_soon_and_at_the_end() {
+    let site = Site::new();
+    let local = site.attended(1);
+    let unconfirmed = || {
+        let connection = queue::open_for_reading(&site.settings(1).state_dir).unwrap();
+        queue::unconfirmed(&connection, f64::INFINITY).unwrap().len()
+    };
+    let (soon, at_the_end) = (site.job("true", &[("hold", "")]), site.job("true", &[("hold", "")]));
+    soon.launch(&local);
+    until("the note", || unconfirmed() == 0);
+    at_the_end.launch(&local);
+    drop(local);
+    until("the note at the end", || unconfirmed() == 0);
+    let local = site.attended(1);
+    for job in [&soon, &at_the_end] {
+        assert_eq!(job.phase(&local), waiting("JobHeldUser"));
+        local.release(&job.reference()).unwrap();
+        job.ends(&local, State::Completed);
+    }
 }
 
 /// Several processes use one queue at the same time (here: connections), some of them attend it, some die between submitting

@@ -66,8 +66,8 @@ impl Backend for Scripted {
         self.confirmed.lock().unwrap().push(marker.to_owned());
     }
 
-    fn find(&self, marker: &str) -> Result<Option<NativeId>, Error> {
-        Ok(self.taken.lock().unwrap().iter().any(|taken| taken == marker).then(|| NativeId("77".into())))
+    fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
+        Ok(self.taken.lock().unwrap().contains(&run.marker).then(|| NativeId("77".into())))
     }
 
     fn cancel(&self, run: &RunRef) -> Result<Cancel, Error> {
@@ -84,7 +84,7 @@ impl Backend for Scripted {
 
     fn observe(&self, runs: &[RunRef]) -> Result<Vec<Sighting>, Error> {
         let lost = Phase::Ended(State::Failed, "lost".into());
-        Ok(runs.iter().map(|run| Sighting { marker: run.marker.clone(), phase: lost.clone() }).collect())
+        Ok(runs.iter().map(|run| Sighting { marker: run.marker.clone(), phase: lost.clone(), began: None }).collect())
     }
 }
 
@@ -111,6 +111,7 @@ fn open(dir: &Path, batch: &Arc<Scripted>, clock: Clock) -> Arc<Engine> {
         callbacks: CallbackPolicy::default(),
         poll_interval: Duration::from_secs(1),
         clock,
+        quotas: Quotas::default(),
     };
     Arc::new(Engine::open(setup).unwrap())
 }
@@ -168,6 +169,8 @@ fn reach(job: &Job, jobndx: i64, state: State, info: &str) {
     tree::append(&job.base, &Transition { time: 9.0, jobndx, state, info: info.into() }).unwrap();
 }
 
+mod quota;
+mod sharing;
 mod trees;
 
 use State::{Active, Canceled, Completed, Failed, New, Queued};
@@ -180,7 +183,7 @@ fn a_job_goes_its_way() {
     assert_eq!(bench.batch.confirmed.lock().unwrap().len(), 1);
     reach(&job, 1, Active, "");
     reach(&job, 1, Completed, "");
-    let job = bench.engine.find(&me(), None, &job.jobid).unwrap();
+    let job = bench.engine.find(&me(), Need::Read, None, &job.jobid).unwrap();
     assert_eq!((job.state, job.live), (Completed, false));
     assert_eq!(bench.states(&job), [(0, New), (1, Queued), (1, Active), (1, Completed)]);
     let rows = bench.engine.history(&me(), job.key).unwrap();

@@ -15,16 +15,16 @@ fn psiks_own_jobs_are_taken_in_followed_and_dropped() {
     std::fs::write(bench.prefix().join("junk"), "").unwrap();
     assert_eq!(bench.engine.adopt().unwrap().changed, 1);
     let id = JobId::parse("123.456").unwrap();
-    let job = bench.engine.find(&me(), None, &id).unwrap();
+    let job = bench.engine.find(&me(), Need::Read, None, &id).unwrap();
     assert_eq!((job.state, job.live, job.name.as_deref()), (Active, true, Some("foreign")));
     tree::append(&base, &at(4.0, 1, Completed, "")).unwrap();
-    assert_eq!(bench.engine.find(&me(), None, &id).unwrap().state, Completed);
+    assert_eq!(bench.engine.find(&me(), Need::Read, None, &id).unwrap().state, Completed);
     assert!(bench.engine.deliveries(&me(), None, 10).unwrap().is_empty());
     // The same file with something else in it, and shorter.
     std::fs::write(base.join("status.csv"), "1.0,0,new,{}\n5.0,1,failed,7\n").unwrap();
-    assert_eq!(bench.engine.find(&me(), None, &id).unwrap().state, Failed);
+    assert_eq!(bench.engine.find(&me(), Need::Read, None, &id).unwrap().state, Failed);
     std::fs::remove_dir_all(&base).unwrap();
-    assert_eq!(bench.engine.find(&me(), None, &id).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(bench.engine.find(&me(), Need::Read, None, &id).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(bench.engine.counts().unwrap().jobs, [0; 6]);
 }
 
@@ -38,7 +38,7 @@ fn the_index_is_rebuilt_from_the_tree() {
     std::fs::remove_dir_all(bench.dir.path().join("state")).unwrap();
     let engine = open(bench.dir.path(), &bench.batch, Clock::system());
     assert_eq!(engine.reindex().unwrap().changed, 1);
-    let found = engine.find(&me(), None, &job.jobid).unwrap();
+    let found = engine.find(&me(), Need::Read, None, &job.jobid).unwrap();
     let after: Vec<_> =
         engine.history(&me(), found.key).unwrap().iter().map(|r| (r.transition.jobndx, r.transition.state)).collect();
     assert_eq!(after, before);
@@ -58,7 +58,7 @@ fn rows_that_a_power_failure_took_from_the_tree_come_back() {
     std::fs::remove_dir_all(&job.base).unwrap();
     bench.engine.store.update(|c| crate::store::jobs::set_boot(c, "an earlier boot")).unwrap();
     let engine = open(bench.dir.path(), &bench.batch, Clock::system());
-    assert_eq!(engine.find(&me(), None, &job.jobid).unwrap().state, Queued);
+    assert_eq!(engine.find(&me(), Need::Read, None, &job.jobid).unwrap().state, Queued);
     assert!(job.base.join("work").is_dir());
 }
 

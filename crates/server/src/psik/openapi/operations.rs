@@ -11,6 +11,7 @@ pub(super) fn operations(dialect: Dialect) -> Vec<Operation> {
     let mut all = backend_operations(dialect);
     all.extend(job_operations(dialect));
     all.extend(file_operations(dialect));
+    all.extend(share_operations());
     all.extend(token_operations());
     all
 }
@@ -263,6 +264,53 @@ fn file_operations(dialect: Dialect) -> Vec<Operation> {
         ),
         upload,
         download,
+    ]
+}
+
+/// psik_api has none of these.
+fn share_operations() -> Vec<Operation> {
+    let share = |method, path, name, summary, description, shown: Value| Operation {
+        method,
+        path,
+        name,
+        slash: false,
+        tag: "jobs",
+        summary,
+        description,
+        parameters: Vec::new(),
+        body: None,
+        answer: shown,
+        statuses: &[],
+    };
+    let one = |method, name, summary, description| {
+        let null = answer("Done", &json!({"type": "null"}));
+        let mut one = share(method, "/jobs/{jobid}/shares/{user}", name, summary, description, null);
+        one.parameters = vec![json!({
+            "name": "user", "in": "path", "required": true, "description": "The user's name.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "title": "User"},
+        })];
+        one
+    };
+    let mut put = one(
+        "put",
+        "share_job",
+        "Share a job",
+        "Lets another user see the job, its files and its logs (`read`), or also change it (`write`). For the job's owner.",
+    );
+    put.body = Some(json_body("ShareAccess"));
+    let delete = one("delete", "unshare_job", "Share a job no more", "For the job's owner, and for that user.");
+    let shares = json!({"type": "object", "additionalProperties": reference("ShareAccess")});
+    vec![
+        share(
+            "get",
+            "/jobs/{jobid}/shares",
+            "list_shares",
+            "List shares",
+            "With whom the job is shared. Whom it is shared with sees only that.",
+            answer("The users by name", &shares),
+        ),
+        put,
+        delete,
     ]
 }
 

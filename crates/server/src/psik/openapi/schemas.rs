@@ -23,6 +23,7 @@ pub(super) fn schemas(dialect: Dialect) -> Value {
     add("JobState", words("JobState", &["new", "queued", "active", "completed", "failed", "canceled"]));
     add("JobStepInfo", step());
     add("Callback", callback(dialect));
+    add("ShareAccess", words("ShareAccess", &["read", "write"]));
     add("ErrorStatus", words("ErrorStatus", &["OK", "ERROR"]));
     add("SystemStatus", system_status());
     add("StatusValue", words("StatusValue", &["active", "unavailable", "degraded", "other"]));

@@ -1,4 +1,4 @@
-//! The documents against psik_api's contract: what clients are generated from.
+//! The documents against psik_api's contract: what clients are generated from. Shares are ours.
 
 use super::*;
 
@@ -19,6 +19,7 @@ fn index(dialect: Dialect) -> String {
 fn the_paths_and_operation_ids_of_psik_api_1() {
     insta::assert_snapshot!(index(Dialect::V1), @r"
     delete /jobs/{jobid} delete_job_jobs__jobid__delete
+    delete /jobs/{jobid}/shares/{user} unshare_job_jobs__jobid__shares__user__delete
     get /backends list_backends_backends_get
     get /backends/ list_backends_backends__get
     get /backends/{name} get_backend_backends__name__get
@@ -32,6 +33,7 @@ fn the_paths_and_operation_ids_of_psik_api_1() {
     get /jobs/{jobid}/logs/ list_outputs_jobs__jobid__logs__get
     get /jobs/{jobid}/scripts download_scripts_jobs__jobid__scripts_get
     get /jobs/{jobid}/scripts/ download_scripts_jobs__jobid__scripts__get
+    get /jobs/{jobid}/shares list_shares_jobs__jobid__shares_get
     get /jobs/{jobid}/state get_state_jobs__jobid__state_get
     get /token get_token_token_get
     post /jobs post_job_jobs_post
@@ -42,6 +44,7 @@ fn the_paths_and_operation_ids_of_psik_api_1() {
     post /jobs/{jobid}/files/ create_upload_file_jobs__jobid__files__post
     post /jobs/{jobid}/start start_job_jobs__jobid__start_post
     post /token show_token_token_post
+    put /jobs/{jobid}/shares/{user} share_job_jobs__jobid__shares__user__put
     ");
 }
 
@@ -49,6 +52,7 @@ fn the_paths_and_operation_ids_of_psik_api_1() {
 fn the_paths_and_operation_ids_of_psik_api_2() {
     insta::assert_snapshot!(index(Dialect::V2), @r"
     delete /jobs/{jobid} delete_job_jobs__jobid__delete
+    delete /jobs/{jobid}/shares/{user} unshare_job_jobs__jobid__shares__user__delete
     get /backends get_backends_backends_get
     get /backends/{name} get_backend_backends__name__get
     get /jobs get_jobs_jobs_get
@@ -57,6 +61,7 @@ fn the_paths_and_operation_ids_of_psik_api_2() {
     get /jobs/{jobid}/files/{fname} download_output_jobs__jobid__files__fname__get
     get /jobs/{jobid}/logs list_outputs_jobs__jobid__logs_get
     get /jobs/{jobid}/scripts download_scripts_jobs__jobid__scripts_get
+    get /jobs/{jobid}/shares list_shares_jobs__jobid__shares_get
     get /jobs/{jobid}/state get_state_jobs__jobid__state_get
     get /token get_token_token_get
     post /jobs post_job_jobs_post
@@ -65,6 +70,7 @@ fn the_paths_and_operation_ids_of_psik_api_2() {
     post /jobs/{jobid}/files create_upload_file_jobs__jobid__files_post
     post /jobs/{jobid}/start start_job_jobs__jobid__start_post
     post /token show_token_token_post
+    put /jobs/{jobid}/shares/{user} share_job_jobs__jobid__shares__user__put
     ");
 }
 

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use jobgate_engine::Forwarded;
+use jobgate_engine::{Forwarded, Need};
 use jobgate_model::{Error, ErrorKind, Evidence, JobId};
 
 use super::json;
@@ -27,7 +27,7 @@ pub(crate) async fn reach_job(State(psik): State<Psik>, request: Json) -> Result
     let address = Address::new(&psik, jobid, &QueryValues::of(&request.parts.uri))?;
     let Json { principal, parts, bytes, .. } = request;
     let recorded = psik.app.ask(move |engine| {
-        let job = address.find(engine, &principal)?;
+        let job = address.find(engine, &principal, Need::Write)?;
         if let Some(secret) = engine.spec(&principal, job.key)?.client_secret {
             verify(&parts.headers, &bytes, &secret)?;
         }

@@ -7,13 +7,13 @@ use axum::extract::{FromRequestParts, RawPathParams, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use jobgate_engine::{Engine, Job};
+use jobgate_engine::{Engine, Job, Need};
 use jobgate_model::{Error, Principal};
 use serde_json::{Map, Value};
 
 use super::download::{Version, Wanted, decide, respond};
 use super::json_text;
-use crate::auth::Caller;
+use crate::auth::{Caller, Wire};
 use crate::files::{self, FileError, Opened, Pieces, TextMap};
 use crate::psik::convert::{run_script, stat_of};
 use crate::psik::error::Fault;
@@ -60,7 +60,7 @@ pub(crate) async fn list_files(
 ) -> Result<Response, Fault> {
     let dialect = psik.dialect;
     let listing = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
+        let job = address.find(engine, &who, Need::Read)?;
         listing_of(&work_of(engine, &who, &job)?, dialect)
     });
     Ok(json_text(listing.await?))
@@ -87,16 +87,17 @@ pub(crate) async fn download_file(
     Caller(who): Caller,
     address: Address,
     FileName(name): FileName,
+    wire: Wire,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let dialect = psik.dialect;
     if dialect == Dialect::V1 && name.ends_with('/') {
-        return Ok(redirect_without_slash(&uri, &headers));
+        return Ok(redirect_without_slash(wire, &uri, &headers));
     }
     let path = name.clone();
     let content = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
+        let job = address.find(engine, &who, Need::Read)?;
         let (file, stat) = match files::open(&work_of(engine, &who, &job)?, &path)? {
             Opened::Directory(dir) => return listing_of(&dir, dialect).map(Content::Listing),
             Opened::File(file, stat) => (file, stat),
@@ -125,7 +126,7 @@ pub(crate) async fn list_logs(
     address: Address,
 ) -> Result<Response, Fault> {
     let texts = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
+        let job = address.find(engine, &who, Need::Read)?;
         texts_of(TextMap::new(Vec::new(), Some(files::open_part(&job.base, "log")?))?)
     });
     Ok(json_text(texts.await?))
@@ -139,7 +140,7 @@ pub(crate) async fn list_scripts(
     address: Address,
 ) -> Result<Response, Fault> {
     let texts = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
+        let job = address.find(engine, &who, Need::Read)?;
         let run = ("run".to_owned(), run_script(&engine.spec(&who, job.key)?));
         texts_of(match files::open_part(&job.base, "scripts") {
             Ok(dir) => TextMap::new(vec![run], Some(dir))?,

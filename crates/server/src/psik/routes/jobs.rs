@@ -4,14 +4,16 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jobgate_engine::{Created, ListQuery, NewJob, Start};
+use jobgate_engine::{Created, ListQuery, Need, NewJob, Start};
 use jobgate_model::{Error, ErrorKind, parse_spec, query_bool};
 
 use super::{done, download, json, json_text};
+use crate::audit::Trail;
 use crate::auth::Caller;
+use crate::promise;
 use crate::psik::body::Json;
 use crate::psik::error::Fault;
-use crate::psik::request::{Address, QueryValues, idempotency, place_of};
+use crate::psik::request::{Address, QueryValues, place_of};
 use crate::psik::{Dialect, Psik, convert, listing};
 
 /// `GET /jobs`
@@ -78,11 +80,12 @@ async fn create(psik: &Psik, request: &Json, backend: Option<&str>, start: Start
         Dialect::V2 if spec.backend == "default" => place_of(engine, engine.place("default").map(|_| "default"), "")?,
         Dialect::V2 => place_of(engine, Some(&spec.backend), "Backend not found")?,
     };
-    let idempotency = idempotency(&request.parts, &request.bytes)?;
+    let idempotency = promise::of(&request.parts, &request.bytes)?;
     let generation = psik.dialect.generation();
     let new = NewJob { spec, place: Some(place.name.clone()), start, idempotency, environment: None, generation };
     let who = request.principal.clone();
     let Created { job, repeated } = psik.app.ask(move |engine| engine.create(&who, new)).await.map_err(creating)?;
+    Trail::of(&request.parts.extensions).job(job.jobid.as_str());
     let answer = json(&job.jobid.as_str());
     // whoever sent it first has seen to its launch
     if start == Start::Yes && !repeated {
@@ -105,7 +108,7 @@ pub(crate) async fn start_job(
     address: Address,
 ) -> Result<Response, Fault> {
     let started = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
+        let job = address.find(engine, &who, Need::Write)?;
         engine.start(&who, job.key, None)?;
         Ok(job)
     });
@@ -121,7 +124,7 @@ pub(crate) async fn cancel_job(
     address: Address,
 ) -> Result<Response, Fault> {
     let cancelled = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
+        let job = address.find(engine, &who, Need::Write)?;
         let cancelled = engine.cancel(&who, job.key)?;
         Ok((job, cancelled))
     });
@@ -137,7 +140,7 @@ pub(crate) async fn show_history(
     address: Address,
 ) -> Result<Response, Fault> {
     let history = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
+        let job = address.find(engine, &who, Need::Read)?;
         let rows = engine.history(&who, job.key)?;
         let steps: Vec<_> = rows.iter().map(|row| convert::step_of_history(&job, row)).collect();
         serde_json::to_vec(&steps).map_err(|error| Error::internal("Error reading job", error))
@@ -151,5 +154,5 @@ pub(crate) async fn show_state(
     Caller(who): Caller,
     address: Address,
 ) -> Result<Response, Fault> {
-    Ok(json(&psik.app.ask(move |engine| address.find(engine, &who)).await?.state))
+    Ok(json(&psik.app.ask(move |engine| address.find(engine, &who, Need::Read)).await?.state))
 }

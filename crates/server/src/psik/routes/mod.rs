@@ -5,6 +5,7 @@ mod callback;
 mod download;
 mod files;
 mod jobs;
+mod shares;
 mod token;
 mod upload;
 
@@ -16,6 +17,7 @@ pub(crate) use backends::{list_backends, show_backend};
 pub(crate) use callback::reach_job;
 pub(crate) use files::{download_file, list_files, list_logs, list_scripts};
 pub(crate) use jobs::{cancel_job, create_job, list_jobs, show_history, show_state, start_job, submit_job};
+pub(crate) use shares::{list_shares, share_job, unshare_job};
 pub(crate) use token::{issue_token, show_token};
 pub(crate) use upload::{upload_files, upload_raw};
 

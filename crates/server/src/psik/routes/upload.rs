@@ -9,7 +9,8 @@ use axum::http::Method;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt};
-use jobgate_model::{Error, Loc, Violation};
+use jobgate_engine::{Need, Room};
+use jobgate_model::{Error, Loc, Principal, Violation};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -42,10 +43,10 @@ pub(crate) async fn upload_files(
     if !content_type.to_ascii_lowercase().starts_with("multipart/form-data") {
         return Err(missing());
     }
-    let work = open(&psik, who, address).await?;
+    let (work, room) = open(&psik, who, address).await?;
     let parts = Multipart::from_request(request, &()).await;
     let mut parts = parts.map_err(|_| Error::invalid("Missing boundary in multipart."))?;
-    let mut budget = Budget { limit: psik.app.limits.upload, spent: 0 };
+    let mut budget = Budget { limit: psik.app.limits.upload, spent: 0, room };
     let mut uploads = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(unreadable)? {
         if part.name() != Some("files") {
@@ -64,7 +65,7 @@ pub(crate) async fn upload_files(
     if uploads.is_empty() {
         return Err(missing());
     }
-    commit(uploads).await
+    commit(&psik, uploads, budget).await
 }
 
 /// `POST` or `PUT /jobs/{jobid}/files/{path}` with the content as the body: what curl makes of psik_api's README,
@@ -81,22 +82,29 @@ pub(crate) async fn upload_raw(
     if !agent.starts_with(b"curl/") || !matches!(*request.method(), Method::POST | Method::PUT) {
         return Ok(method_not_allowed());
     }
-    let work = open(&psik, who, address).await?;
+    let (work, room) = open(&psik, who, address).await?;
+    let mut budget = Budget { limit: psik.app.limits.upload, spent: 0, room };
     let content = request.into_body().into_data_stream().map(|piece| piece.map_err(unreadable));
-    let upload = store(work, name, content, &mut Budget { limit: psik.app.limits.upload, spent: 0 }).await?;
-    commit(vec![upload]).await
+    let upload = store(work, name, content, &mut budget).await?;
+    commit(&psik, vec![upload], budget).await
 }
 
-async fn open(psik: &Psik, who: jobgate_model::Principal, address: Address) -> Result<Arc<OwnedFd>, Error> {
+/// The work directory, and the room that there is for its job's owner.
+async fn open(psik: &Psik, who: Principal, address: Address) -> Result<(Arc<OwnedFd>, Room), Error> {
     let opened = psik.app.ask(move |engine| {
-        let job = address.find(engine, &who)?;
-        work_of(engine, &who, &job)
+        let job = address.find(engine, &who, Need::Write)?;
+        Ok((Arc::new(work_of(engine, &who, &job)?), engine.room(&who, job.key)?))
     });
-    opened.await.map(Arc::new)
+    opened.await
 }
 
-async fn commit(uploads: Vec<Upload>) -> Result<Response, Fault> {
-    blocking(move || uploads.into_iter().try_for_each(Upload::commit)).await??;
+async fn commit(psik: &Psik, uploads: Vec<Upload>, budget: Budget) -> Result<Response, Fault> {
+    let engine = Arc::clone(&psik.app.engine);
+    let committed = blocking(move || -> Result<(), Fault> {
+        uploads.into_iter().try_for_each(Upload::commit)?;
+        Ok(engine.keep(budget.room)?)
+    });
+    committed.await??;
     Ok(done())
 }
 
@@ -104,14 +112,15 @@ async fn commit(uploads: Vec<Upload>) -> Result<Response, Fault> {
 struct Budget {
     limit: Option<u64>,
     spent: u64,
+    room: Room,
 }
 
 impl Budget {
-    fn spend(&mut self, bytes: usize) -> Result<(), FileError> {
+    fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
         self.spent += bytes as u64;
         match self.limit {
-            Some(limit) if self.spent > limit => Err(FileError::TooLarge(limit)),
-            _ => Ok(()),
+            Some(limit) if self.spent > limit => Err(FileError::TooLarge(limit).into()),
+            _ => Ok(self.room.take(bytes as u64)?),
         }
     }
 }

@@ -1,0 +1,226 @@
+//! How Autosubmit brings what a file says into its usual form, whoever wrote it.
+
+use serde_json::{Map, Value};
+
+use super::ConfigError;
+
+/// States with which a job ends; a dependency on another one does not wait for the end.
+const FINAL: [&str; 3] = ["COMPLETED", "FAILED", "SKIPPED"];
+
+/// A mapping with all its keys in capitals, at every depth.
+pub(super) fn upper(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key.to_uppercase(), upper(value))).collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(upper).collect()),
+        other => other,
+    }
+}
+
+/// Brings the known sections into their form. With `complete`, each job gets what it may not lack.
+pub(super) fn sections(data: &mut Map<String, Value>, complete: bool) -> Result<(), ConfigError> {
+    if let Some(Value::Object(defaults)) = data.get_mut("DEFAULT") {
+        if let Some(Value::String(arch)) = defaults.get_mut("HPCARCH") {
+            *arch = arch.to_uppercase();
+        }
+        match defaults.get_mut("CUSTOM_CONFIG") {
+            Some(Value::Object(parts)) => parts.values_mut().for_each(join),
+            Some(custom) => join(custom),
+            None => {}
+        }
+    }
+    if let Some(Value::Object(wrappers)) = data.get_mut("WRAPPERS") {
+        for (name, wrapper) in wrappers.iter_mut() {
+            if let Value::Object(wrapper) = wrapper {
+                self::wrapper(name, wrapper)?;
+            }
+        }
+    }
+    if let Some(Value::Object(jobs)) = data.get_mut("JOBS") {
+        for job in jobs.values_mut() {
+            if let Value::Object(job) = job {
+                self::job(job, complete);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn join(value: &mut Value) {
+    if let Value::Array(list) = value {
+        *value = Value::from(list.iter().map(super::python_text).collect::<Vec<_>>().join(","));
+    }
+}
+
+fn wrapper(name: &str, wrapper: &mut Map<String, Value>) -> Result<(), ConfigError> {
+    let jobs = match wrapper.get("JOBS_IN_WRAPPER") {
+        Some(Value::String(text)) => split_jobs(text),
+        Some(Value::Array(list)) => list.iter().map(super::python_text).collect(),
+        _ => return Err(ConfigError::Wrapper(name.to_owned())),
+    };
+    let jobs = jobs.iter().map(|job| Value::from(job.to_uppercase())).collect();
+    wrapper.insert("JOBS_IN_WRAPPER".to_owned(), Value::Array(jobs));
+    match wrapper.get_mut("TYPE") {
+        Some(Value::String(kind)) => *kind = kind.to_lowercase(),
+        _ => return Err(ConfigError::Wrapper(name.to_owned())),
+    }
+    Ok(())
+}
+
+fn split_jobs(text: &str) -> Vec<String> {
+    let text: String = text.chars().filter(|c| !"[]\"'".contains(*c)).collect();
+    let separator = |c: char| match (text.contains('&'), text.contains(',')) {
+        (true, _) => c == '&',
+        (false, true) => c == ',',
+        _ => c.is_whitespace(),
+    };
+    text.split(separator).map(|job| job.split_whitespace().collect::<String>()).filter(|job| !job.is_empty()).collect()
+}
+
+fn job(job: &mut Map<String, Value>, complete: bool) {
+    if let Some(given) = job.get_mut("DEPENDENCIES") {
+        *given = dependencies(given.take());
+    }
+    files(job, complete);
+    if let Some(Value::String(wallclock)) = job.get_mut("WALLCLOCK")
+        && wallclock.matches(':').count() == 2
+        && let Some(end) = wallclock.rfind(':')
+    {
+        wallclock.truncate(end);
+    }
+    if let Some(notify) = job.get_mut("NOTIFY_ON") {
+        let names: Vec<String> = match &*notify {
+            Value::String(text) => text
+                .split(|c: char| c == ',' || c.is_whitespace())
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            Value::Array(list) => list.iter().map(super::python_text).collect(),
+            _ => return,
+        };
+        *notify = Value::Array(names.iter().map(|name| Value::from(name.trim().to_uppercase())).collect());
+    }
+    if complete {
+        job.entry("DEPENDENCIES").or_insert_with(|| Value::Object(Map::new()));
+    }
+}
+
+fn dependencies(value: Value) -> Value {
+    let mut found = Map::new();
+    match value {
+        Value::String(text) => {
+            for name in text.split_whitespace() {
+                found.insert(name.to_uppercase(), Value::Object(Map::new()));
+            }
+        }
+        Value::Object(map) => {
+            for (name, condition) in map {
+                found.insert(name.to_uppercase(), dependency(condition));
+            }
+        }
+        _ => {}
+    }
+    Value::Object(found)
+}
+
+fn dependency(condition: Value) -> Value {
+    let Value::Object(mut condition) = condition else { return Value::Object(Map::new()) };
+    if let Some(Value::String(status)) = condition.get("STATUS") {
+        let upper = status.to_uppercase();
+        let (status, asked) = upper.strip_suffix('?').map_or((upper.as_str(), false), |status| (status, true));
+        let any = asked || !FINAL.contains(&status);
+        let status = Value::from(status);
+        condition.insert("STATUS".to_owned(), status);
+        // what was normalised before has lost its `?`
+        condition.entry("ANY_FINAL_STATUS_IS_VALID").or_insert(Value::Bool(any));
+    }
+    Value::Object(condition)
+}
+
+/// The first of several files is the script, the others go with it.
+fn files(job: &mut Map<String, Value>, complete: bool) {
+    let parts: Vec<String> = match job.get("FILE") {
+        Some(Value::String(text)) if text.contains(',') => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
+        Some(Value::Array(list)) => list.iter().map(super::python_text).collect(),
+        _ => Vec::new(),
+    };
+    if parts.len() > 1 || matches!(job.get("FILE"), Some(Value::Array(_))) {
+        let mut parts = parts.into_iter();
+        job.insert("FILE".to_owned(), Value::from(parts.next().unwrap_or_default()));
+        job.insert("ADDITIONAL_FILES".to_owned(), parts.map(Value::from).collect());
+    }
+    if complete {
+        job.entry("FILE").or_insert_with(|| Value::from(""));
+        job.entry("ADDITIONAL_FILES").or_insert_with(|| Value::Array(Vec::new()));
+    }
+}
+
+/// Lays one tree over another: mappings are merged, everything else is replaced.
+pub(super) fn lay_over(below: &mut Map<String, Value>, above: Map<String, Value>) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => lay_over(old, new),
+            (_, value) => drop(below.insert(key, value)),
+        }
+    }
+}
+
+/// Adds what is not there, at every depth.
+pub(super) fn fill_in(above: &mut Map<String, Value>, below: &Map<String, Value>) {
+    for (key, value) in below {
+        match (above.get_mut(key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => fill_in(old, new),
+            (Some(_), _) => {}
+            (None, value) => drop(above.insert(key.clone(), value.clone())),
+        }
+    }
+}
+
+/// Expands sections with a `FOR` into one for each of its names. Lists that are shorter than that of the names are an error.
+pub(super) fn loops(data: &mut Map<String, Value>) -> Result<(), ConfigError> {
+    for value in data.values_mut() {
+        if let Value::Object(map) = value {
+            loops(map)?;
+        }
+    }
+    let looping = |value: &Value| value.get("FOR").is_some_and(|names| names.get("NAME").is_some_and(Value::is_array));
+    if !data.values().any(looping) {
+        return Ok(());
+    }
+    let mut expanded = Map::new();
+    for (base, value) in std::mem::take(data) {
+        let Value::Object(mut section) = value else {
+            expanded.insert(base, value);
+            continue;
+        };
+        if !section.get("FOR").is_some_and(|names| names.get("NAME").is_some_and(Value::is_array)) {
+            expanded.insert(base, Value::Object(section));
+            continue;
+        }
+        let Some(Value::Object(columns)) = section.remove("FOR") else { continue };
+        let count = columns.get("NAME").and_then(Value::as_array).map_or(0, Vec::len);
+        for row in 0..count {
+            let mut one = section.clone();
+            for (key, values) in &columns {
+                let value = values.get(row).ok_or_else(|| ConfigError::Loop(base.clone()))?;
+                one.insert(key.clone(), Value::from(super::python_text(value)));
+            }
+            let name = one.get("NAME").and_then(Value::as_str).unwrap_or_default().to_owned();
+            named(&mut one, &name);
+            expanded.insert(format!("{base}_{}", name.to_uppercase()), Value::Object(one));
+        }
+    }
+    *data = expanded;
+    Ok(())
+}
+
+/// Replaces `%NAME%` in the texts of a section.
+fn named(section: &mut Map<String, Value>, name: &str) {
+    for value in section.values_mut() {
+        if let Value::String(text) = value {
+            *text = text.replace("%NAME%", name);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `%A.B%` in texts: what is known under that path, in capitals with `^^` after it and in small letters with `,,`. What is not
+//! known stays as it is, since most of it is only known when a job runs.
+
+use serde_json::{Map, Value};
+
+/// How often the whole tree is gone through: values may name values that name values.
+const ROUNDS: usize = 10;
+/// How long a text may become; what would be longer stays as it is.
+const LONGEST: usize = 64 << 10;
+
+/// Replaces what is known in all texts of a tree.
+pub(super) fn replace(data: &mut Map<String, Value>) {
+    for _ in 0..ROUNDS {
+        let known = data.clone();
+        let mut changed = false;
+        for value in data.values_mut() {
+            in_value(value, &known, &mut changed);
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+fn in_value(value: &mut Value, known: &Map<String, Value>, changed: &mut bool) {
+    match value {
+        Value::String(text) => {
+            if let Some(new) = in_text(text, known).filter(|new| new != text && new.len() <= LONGEST) {
+                *text = new;
+                *changed = true;
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| in_value(value, known, changed)),
+        Value::Object(map) => map.values_mut().for_each(|value| in_value(value, known, changed)),
+        _ => {}
+    }
+}
+
+/// A text with its placeholders replaced, if it has any that is known.
+pub(super) fn in_text(text: &str, known: &Map<String, Value>) -> Option<String> {
+    if !text.contains('%') {
+        return None;
+    }
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        result.push_str(before);
+        let name = after.split_once('%').map(|(name, _)| name).filter(|name| !name.is_empty() && is_name(name));
+        // `%%A%%` is none
+        let escaped = result.ends_with('%');
+        if let Some((name, found)) = name.filter(|_| !escaped).and_then(|name| Some((name, look_up(name, known)?))) {
+            result.push_str(&found);
+            rest = &after[name.len() + 1..];
+        } else {
+            result.push('%');
+            rest = after;
+        }
+        if result.len() > LONGEST {
+            return None;
+        }
+    }
+    result.push_str(rest);
+    Some(result)
+}
+
+fn is_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || "_.-^,".contains(c))
+}
+
+fn look_up(name: &str, known: &Map<String, Value>) -> Option<String> {
+    let (path, change): (&str, fn(&str) -> String) = match (name.strip_suffix("^^"), name.strip_suffix(",,")) {
+        (Some(path), _) => (path, str::to_uppercase),
+        (_, Some(path)) => (path, str::to_lowercase),
+        _ => (name, str::to_owned),
+    };
+    let upper = path.to_uppercase();
+    let mut parts = upper.split('.');
+    let mut value = known.get(parts.next()?)?;
+    for part in parts {
+        value = value.get(part)?;
+    }
+    let text = Some(value).filter(|value| !value.is_null()).map(super::python_text)?;
+    // what names itself would grow with each round
+    let own = format!("%{upper}%");
+    (!text.to_uppercase().contains(&own)).then(|| change(&text))
+}

@@ -1,0 +1,109 @@
+//! The main database and the one beside it: which experiments there are, whose they are, and which run.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Column, Database, DatabaseError, Source, integer, text};
+
+/// An experiment as the main database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Experiment {
+    /// Its number
+    pub id: i64,
+    /// Its expid
+    pub name: String,
+    /// What its owner says about it
+    pub description: Option<String>,
+    /// The version of Autosubmit that last ran it
+    pub version: Option<String>,
+    /// What the table of details says
+    pub details: Option<Details>,
+}
+
+/// What is known about an experiment besides.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Details {
+    /// Its owner's login
+    pub user: Option<String>,
+    /// When it was made, in the form of whoever wrote it
+    pub created: Option<String>,
+    /// Where its model comes from
+    pub model: Option<String>,
+    /// Which branch of it
+    pub branch: Option<String>,
+    /// Its main platform
+    pub hpc: Option<String>,
+}
+
+/// All experiments, in the order of the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    experiments: Vec<Experiment>,
+    places: HashMap<String, usize>,
+}
+
+impl Catalogue {
+    /// Reads the main database. The table of details may be missing.
+    pub fn read<'a>(source: impl Into<Source<'a>>) -> Result<Self, DatabaseError> {
+        let database = Database::open(source)?;
+        let mut details = details(&database)?;
+        let columns = ["id", "name"].map(Column::Needed).into_iter();
+        let columns: Vec<_> = columns.chain(["description", "autosubmit_version"].map(Column::Optional)).collect();
+        let rows = database.read("experiment", &columns, "ORDER BY id", &[], |row| {
+            Some((integer(row, 0)?, text(row, 1)?, text(row, 2), text(row, 3)))
+        })?;
+        let experiments = rows.into_iter().flatten().map(|(id, name, description, version)| Experiment {
+            details: details.remove(&id),
+            id,
+            name,
+            description,
+            version,
+        });
+        Ok(experiments.collect())
+    }
+
+    /// The experiment with this expid; of several the first.
+    pub fn get(&self, name: &str) -> Option<&Experiment> {
+        self.places.get(name).map(|place| &self.experiments[*place])
+    }
+
+    /// All of them.
+    pub fn experiments(&self) -> &[Experiment] {
+        &self.experiments
+    }
+}
+
+impl FromIterator<Experiment> for Catalogue {
+    fn from_iter<I: IntoIterator<Item = Experiment>>(experiments: I) -> Self {
+        let experiments: Vec<_> = experiments.into_iter().collect();
+        let mut places = HashMap::new();
+        for (place, experiment) in experiments.iter().enumerate() {
+            places.entry(experiment.name.clone()).or_insert(place);
+        }
+        Self { experiments, places }
+    }
+}
+
+/// The states of experiments by their numbers: `RUNNING` or `NOT RUNNING`. A file without the table says nothing about any.
+pub fn statuses<'a>(source: impl Into<Source<'a>>) -> Result<BTreeMap<i64, String>, DatabaseError> {
+    let database = Database::open(source)?;
+    if !database.has_table("experiment_status")? {
+        return Ok(BTreeMap::new());
+    }
+    let columns = ["exp_id", "status"].map(Column::Needed);
+    let rows = database.read("experiment_status", &columns, "", &[], |row| Some((integer(row, 0)?, text(row, 1)?)))?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// By the experiment's number; where the table has several rows for one, the last.
+fn details(database: &Database<'_>) -> Result<HashMap<i64, Details>, DatabaseError> {
+    if !database.has_table("details")? {
+        return Ok(HashMap::new());
+    }
+    let optional = ["user", "created", "model", "branch", "hpc"].map(Column::Optional);
+    let columns: Vec<_> = std::iter::once(Column::Needed("exp_id")).chain(optional).collect();
+    let rows = database.read("details", &columns, "ORDER BY rowid", &[], |row| {
+        let [user, created, model, branch, hpc] = [1, 2, 3, 4, 5].map(|column| text(row, column));
+        Some((integer(row, 0)?, Details { user, created, model, branch, hpc }))
+    })?;
+    Ok(rows.into_iter().flatten().collect())
+}

@@ -1,0 +1,107 @@
+//! The fixed scripts that start a run, look at it and signal it, on this machine and on others alike.
+//!
+//! A run has a folder: `pid` says who watches over it (process id, when that started in ticks, and the boot), `output` is what it
+//! says, `code` how it ended. The folder's name is chosen before the run is started and can be made only once, so that a start
+//! that is repeated starts nothing twice, and one whose outcome was not seen is found again.
+
+use super::words;
+
+/// Folder, the script that watches, then the words of the run. Says what `pid` says. Not started with `&`, with which a shell makes
+/// what it starts deaf to interrupts for ever.
+const START: &str = r#"d=$1; shift
+case $d in /*) ;; *) d=${XDG_STATE_HOME:-$HOME/.local/state}/jobgate/autosubmit/$d;; esac
+command -v setsid >/dev/null || { echo "there is no program setsid" >&2; exit 69; }
+(umask 077; mkdir -p "${d%/*}" && mkdir "$d") || exit 75
+i=$1; shift
+setsid -f /bin/sh -c "$i" jobgate "$d" "$@" </dev/null >/dev/null 2>&1 || exit 69
+n=0; while [ ! -f "$d/pid" ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.05; done
+cat "$d/pid""#;
+
+/// Folder, then the words of the run. Leads a session, outlives the signals that end its run, and notes how that ended.
+const WATCH: &str = r#"d=$1; shift; u=$(umask); umask 077
+set -- "$$ $(cut -d' ' -f22 /proc/$$/stat) $(cat /proc/sys/kernel/random/boot_id)" "$@"
+printf '%s\n' "$1" >"$d/pid.new"; shift
+: >"$d/output"; umask "$u"
+n=$#; while [ $n -gt 0 ]; do a=$(printf %b "$(printf %s "$1" | sed 's/_/\\0/g')w"); a=${a#w}; set -- "$@" "${a%w}"; shift; n=$((n-1)); done
+trap : INT TERM; trap '' HUP
+mv "$d/pid.new" "$d/pid"
+"$@" </dev/null >>"$d/output" 2>&1; c=$?
+echo $c >"$d/code.new"; mv "$d/code.new" "$d/code""#;
+
+/// Folder. Says `absent`, `alive PID`, `ended CODE` or `gone`.
+const LOOK: &str = r#"d=$1
+case $d in /*) ;; *) d=${XDG_STATE_HOME:-$HOME/.local/state}/jobgate/autosubmit/$d;; esac
+[ -d "$d" ] || { echo absent; exit; }
+[ -f "$d/code" ] && { echo "ended $(cat "$d/code")"; exit; }
+[ -f "$d/pid" ] || { echo begins; exit; }
+read p s b <"$d/pid"
+if [ "$b" = "$(cat /proc/sys/kernel/random/boot_id)" ] && set -- x $(cat /proc/$p/stat 2>/dev/null) && [ "$4" != Z ] && [ "${23}" = "$s" ]
+then echo "alive $p"; elif [ -f "$d/code" ]; then echo "ended $(cat "$d/code")"; else echo gone; fi"#;
+
+/// Folder and a signal's name. Signals all processes of a run's group, if the run is alive.
+const SIGNAL: &str = r#"d=$1
+case $d in /*) ;; *) d=${XDG_STATE_HOME:-$HOME/.local/state}/jobgate/autosubmit/$d;; esac
+g=$2; read p s b <"$d/pid" || exit 1
+[ "$b" = "$(cat /proc/sys/kernel/random/boot_id)" ] && set -- x $(cat /proc/$p/stat) && [ "${23}" = "$s" ] && kill -s "$g" -- "-$p""#;
+
+/// A process id and an expid, of a run that the original started: nobody noted more of it. Says `alive` or `gone`.
+const LOOK_AT_FOREIGN: &str = r#"a=$(tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null)
+case " $a " in *[!a-z0-9]"$2"[!a-z0-9]*) echo alive;; *) echo gone;; esac"#;
+
+/// A script with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Script {
+    pub(super) text: &'static str,
+    pub(super) arguments: Vec<String>,
+}
+
+pub(super) fn start(folder: &str, argv: &[String]) -> Script {
+    let words = argv.iter().map(|argument| words::encode(argument));
+    let arguments = [folder.to_owned(), WATCH.to_owned()].into_iter().chain(words).collect();
+    Script { text: START, arguments }
+}
+
+pub(super) fn look(folder: &str) -> Script {
+    Script { text: LOOK, arguments: vec![folder.to_owned()] }
+}
+
+pub(super) fn look_at_foreign(pid: i64, expid: &str) -> Script {
+    Script { text: LOOK_AT_FOREIGN, arguments: vec![pid.to_string(), expid.to_owned()] }
+}
+
+pub(super) fn signal(folder: &str, signal: &'static str) -> Script {
+    Script { text: SIGNAL, arguments: vec![folder.to_owned(), signal.to_owned()] }
+}
+
+/// What was seen of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It was never begun
+    Absent,
+    /// It is just being begun
+    Begins,
+    /// It runs, watched over by this process
+    Alive(i64),
+    /// It ended with this exit code
+    Ended(i32),
+    /// It is gone, and nobody noted how it ended
+    Gone,
+}
+
+/// Reads what [`look`] says; nothing if it says something else.
+pub(super) fn seen(said: &str) -> Option<Seen> {
+    let (word, number) = said.trim().split_once(' ').unwrap_or((said.trim(), ""));
+    Some(match word {
+        "absent" => Seen::Absent,
+        "begins" => Seen::Begins,
+        "alive" => Seen::Alive(number.parse().unwrap_or(0)),
+        "ended" => Seen::Ended(number.trim().parse().ok()?),
+        "gone" => Seen::Gone,
+        _ => return None,
+    })
+}
+
+/// The process id that [`start`] says.
+pub(super) fn pid(said: &str) -> Option<i64> {
+    said.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,115 @@
+//! What can be told of an experiment: the answers of Autosubmit's views, with their numbers and texts.
+//!
+//! Views are plain functions over a [`Snapshot`] (everything of one experiment, read once) and a [`Moment`] (what time it is, and
+//! where). What they return is named and rounded as Autosubmit's clients know it.
+
+pub mod brief;
+pub mod eta;
+pub mod facts;
+pub mod graph;
+pub mod performance;
+pub mod rundetail;
+pub mod runs;
+pub mod search;
+pub mod statistics;
+pub mod times;
+pub mod tree;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::tz::Offset;
+
+use crate::config::Configuration;
+use crate::databases::history::History;
+use crate::databases::packages::Packages;
+use crate::expid::{Expid, Places};
+use crate::jobs::JobList;
+use crate::logs::JobLogs;
+use crate::site::{Edges, Site, SiteError};
+
+/// The time that an answer is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Seconds since 1970
+    pub now: i64,
+    /// What local time is
+    pub zone: Offset,
+}
+
+/// Everything of an experiment that its views need.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the parts are named for what they are")]
+pub struct Snapshot {
+    pub expid: Expid,
+    pub places: Places,
+    pub jobs: Arc<JobList>,
+    pub edges: Arc<Edges>,
+    pub packages: Arc<Packages>,
+    /// Empty where there is no history
+    pub history: Arc<History>,
+    pub configuration: Arc<Configuration>,
+    pub logs: Arc<JobLogs>,
+}
+
+impl Snapshot {
+    /// Reads an experiment. One without a history, a structure or packages has none; without jobs or configuration it is an error.
+    pub fn read(site: &Site, expid: &Expid) -> Result<Self, SiteError> {
+        Ok(Self {
+            configuration: site.configuration(expid)?,
+            jobs: site.jobs(expid)?,
+            edges: site.edges(expid)?,
+            packages: site.packages(expid)?,
+            history: history(site, expid)?,
+            logs: site.logs(expid),
+            places: site.places(expid),
+            expid: expid.clone(),
+        })
+    }
+
+    /// The parents and the children of each job of the list, as places in it, each in the order of their names.
+    pub fn relations(&self) -> Relations {
+        let mut parents = vec![Vec::new(); self.jobs.len()];
+        let mut children = vec![Vec::new(); self.jobs.len()];
+        for (from, to) in self.edges.iter() {
+            if let (Some(from), Some(to)) = (self.jobs.place(from), self.jobs.place(to)) {
+                children[from].push(to);
+                parents[to].push(from);
+            }
+        }
+        let jobs = self.jobs.jobs();
+        for list in parents.iter_mut().chain(&mut children) {
+            list.sort_by(|one: &usize, other| jobs[*one].name.cmp(&jobs[*other].name));
+            list.dedup();
+        }
+        Relations { parents, children }
+    }
+
+    /// The jobs of each package that are in the list, by the package's name.
+    pub fn packaged(&self) -> HashMap<&str, Vec<usize>> {
+        let mut packaged: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, job) in self.jobs.jobs().iter().enumerate() {
+            if let Some(package) = self.packages.of_job(&job.name) {
+                packaged.entry(package).or_default().push(place);
+            }
+        }
+        packaged
+    }
+}
+
+/// A history that is not there yet is an empty one.
+fn history(site: &Site, expid: &Expid) -> Result<Arc<History>, SiteError> {
+    match site.history(expid) {
+        Err(crate::databases::DatabaseError::Missing { .. }) => Ok(Arc::default()),
+        other => Ok(other?),
+    }
+}
+
+/// Who waits for whom, by places in the list of jobs.
+#[derive(Debug, Clone, Default)]
+pub struct Relations {
+    /// For whom each job waits
+    pub parents: Vec<Vec<usize>>,
+    /// Who waits for each job
+    pub children: Vec<Vec<usize>>,
+}

@@ -1,0 +1,302 @@
+//! Autosubmit's tables on a real PostgreSQL server: what is read is what the files say, and what is written is found there.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says by panicking and on stderr what is wrong")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use jiff::tz::Offset;
+use jobgate_autosubmit::databases::written::{DetailsRow, Drawn, StatusRow};
+use jobgate_autosubmit::expid::{Expid, Places};
+use jobgate_autosubmit::machine::{Call, Machine, MachineError, Said};
+use jobgate_autosubmit::rc::{Environment, Rc};
+use jobgate_autosubmit::runners::{Loader, Runner, RunnerError, RunnerSettings, Runners};
+use jobgate_autosubmit::site::Site;
+use postgres::{Client, NoTls};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+/// A server of its own, on a socket in its folder.
+struct Server {
+    folder: tempfile::TempDir,
+    programs: PathBuf,
+}
+
+impl Server {
+    /// Debian's `postgresql`, if it is installed; it does not run as root, so root runs it as `postgres`.
+    fn start() -> Option<Self> {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let programs = versions.map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").exists());
+        let Some(programs) = programs else {
+            eprintln!("SKIPPED: there is no PostgreSQL server (Debian: postgresql)");
+            if let Some(path) = std::env::var_os("JOBGATE_SKIPPED") {
+                use std::io::Write;
+                let file = fs::OpenOptions::new().append(true).create(true).open(path);
+                drop(file.and_then(|mut file| file.write_all(b"autosubmit/postgres: there is no PostgreSQL server\n")));
+            }
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        if root() {
+            assert!(Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap().success());
+        }
+        let server = Self { folder, programs };
+        let (data, log) = (server.path("data"), server.path("log"));
+        server.run("initdb", &["-D", &data, "-A", "trust", "-U", "as", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        let options = format!("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off", server.path(""));
+        server.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-w", "start"]);
+        Some(server)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().trim_end_matches('/').to_owned()
+    }
+
+    #[track_caller]
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let program = self.programs.join(program);
+        let mut command = if root() { Command::new("runuser") } else { Command::new(&program) };
+        if root() {
+            command.args(["-u", "postgres", "--"]).arg(&program);
+        }
+        let log = fs::File::create(std::env::temp_dir().join(format!("pg-{}.log", std::process::id()))).unwrap();
+        let status = command.args(arguments).current_dir("/").stdout(log.try_clone().unwrap()).stderr(log).status();
+        assert!(status.unwrap().success(), "{} {arguments:?}", program.display());
+    }
+
+    fn url(&self) -> String {
+        format!("postgresql+psycopg2://as@/postgres?host={}", self.path(""))
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&self.url().replace("+psycopg2", ""), NoTls).unwrap()
+    }
+
+    /// Copies the tables of a file into a schema.
+    fn load(&self, file: &Path, schema: &str) {
+        let file = Connection::open(file).unwrap();
+        let mut client = self.client();
+        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).unwrap();
+        let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let mut statement = file.prepare(tables).unwrap();
+        let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        for name in names {
+            let mut statement = file.prepare(&format!("SELECT name, type FROM pragma_table_info('{name}')")).unwrap();
+            let columns: Vec<(String, String)> =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+            let kind = |kind: &str| match kind.to_uppercase() {
+                kind if kind.contains("INT") => "bigint",
+                kind if kind.contains("REAL") => "double precision",
+                _ => "text",
+            };
+            let list: Vec<String> = columns.iter().map(|(name, it)| format!("\"{name}\" {}", kind(it))).collect();
+            client
+                .batch_execute(&format!("CREATE TABLE IF NOT EXISTS \"{schema}\".\"{name}\" ({})", list.join(", ")))
+                .unwrap();
+            let mut statement = file.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY rowid")).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let value = |column| match row.get::<_, Value>(column).unwrap() {
+                    Value::Null | Value::Blob(_) => "NULL".to_owned(),
+                    Value::Integer(value) => format!("'{value}'"),
+                    Value::Real(value) => format!("'{value}'"),
+                    Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+                };
+                let values: Vec<String> = (0..columns.len()).map(value).collect();
+                let insert = format!("INSERT INTO \"{schema}\".\"{name}\" VALUES ({})", values.join(", "));
+                client.batch_execute(&insert).unwrap();
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.run("pg_ctl", &["-D", &self.path("data"), "-m", "immediate", "-w", "stop"]);
+    }
+}
+
+fn root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+/// A site over these files, or over the server.
+fn site(root: &Path, url: Option<&str>) -> Site {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rc");
+    let backend = url.map_or_else(String::new, |url| format!("backend = postgres\nconnection_url = {url}\n"));
+    let at = root.display();
+    let rc = format!(
+        "[database]\npath = {at}\n{backend}[local]\npath = {at}\n[historicdb]\npath = {at}/metadata/data\n\
+         [structures]\npath = {at}/metadata/structures\n"
+    );
+    fs::write(&file, rc).unwrap();
+    let environment = Environment::default();
+    Site::new(Rc::read(&file, &environment).unwrap(), environment, 1 << 24)
+}
+
+fn recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/files")
+}
+
+#[test]
+fn the_server_says_what_the_files_say() {
+    let Some(server) = Server::start() else { return };
+    let files = site(&recorded(), None);
+    server.load(&recorded().join("autosubmit.db"), "public");
+    server.load(&recorded().join("as_times.db"), "public");
+    server
+        .client()
+        .batch_execute("CREATE TABLE public.job_pkl (expid VARCHAR PRIMARY KEY, pkl BYTEA, modified VARCHAR)")
+        .unwrap();
+    let catalogue = files.catalogue().unwrap();
+    for experiment in catalogue.experiments() {
+        let expid = Expid::parse(&experiment.name).unwrap();
+        let Places { pickle, packages, job_list, structure, history, metrics, .. } = files.places(&expid);
+        for file in [packages, job_list, structure, history, metrics].iter().filter(|file| file.exists()) {
+            server.load(file, expid.as_str());
+        }
+        if let Ok(bytes) = fs::read(pickle) {
+            let insert = "INSERT INTO public.job_pkl VALUES ($1, $2, '2026-06-15T12:00:00')";
+            server.client().execute(insert, &[&expid.as_str(), &bytes]).unwrap();
+        }
+    }
+    let url = server.url();
+    let tables = site(&recorded(), Some(&url));
+    assert_eq!(tables.catalogue().unwrap(), catalogue);
+    assert_eq!(tables.statuses().unwrap(), files.statuses().unwrap());
+    let mut compared = 0;
+    for experiment in catalogue.experiments() {
+        let expid = Expid::parse(&experiment.name).unwrap();
+        let Ok(jobs) = files.jobs(&expid) else { continue };
+        assert_eq!(tables.jobs(&expid).unwrap(), jobs, "{expid}");
+        assert_eq!(tables.edges(&expid).unwrap(), files.edges(&expid).unwrap(), "{expid}");
+        assert_eq!(tables.packages(&expid).unwrap(), files.packages(&expid).unwrap(), "{expid}");
+        let (one, other) = (tables.store(), files.store());
+        let texts = |site: &Site| site.history(&expid).map(|history| format!("{:?}", history.runs()));
+        assert_eq!(texts(&tables).unwrap(), texts(&files).unwrap(), "{expid}");
+        let tries = |store: &jobgate_autosubmit::store::Store| {
+            let mut all = vec![format!("{:?}", store.completed_tries(&expid).unwrap())];
+            for job in jobs.jobs() {
+                all.push(format!("{:?}", store.tries_of_job(&expid, &job.name).unwrap()));
+            }
+            all.push(format!("{:?}", store.tries_of_run(&expid, 1).unwrap()));
+            all.push(format!(
+                "{:?} {:?}",
+                store.run_configuration(&expid, None).unwrap(),
+                store.run_configuration(&expid, Some(1))
+            ));
+            all.push(format!("{:?} {:?}", store.metric_runs(&expid), store.metrics_of_run(&expid, 1).ok()));
+            all
+        };
+        assert_eq!(tries(one), tries(other), "{expid}");
+        compared += 1;
+    }
+    assert!(compared >= 4, "{compared}");
+    let a000 = Expid::parse("a000").unwrap();
+    assert_eq!(tables.jobs_modified(&a000, Offset::UTC).unwrap(), Some(1_781_524_800));
+    // who is not there
+    let none = Expid::parse("none").unwrap();
+    assert!(tables.history(&none).is_err() && tables.jobs(&none).is_err());
+    // a server asks on its threads for what blocks, and lets go of all in the middle of others' work
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let read = runtime.block_on(async {
+        let site = site(&recorded(), Some(&url));
+        let (site, read) = tokio::task::spawn_blocking(move || {
+            let read = site.catalogue().unwrap().experiments().len();
+            (site, read)
+        })
+        .await
+        .unwrap();
+        drop(site);
+        read
+    });
+    assert_eq!(read, catalogue.experiments().len());
+    // a table as a view would be a query of somebody else's
+    server.client().batch_execute("CREATE SCHEMA x; CREATE VIEW x.experiment_run AS SELECT 1 AS run_id").unwrap();
+    assert!(tables.store().runs(&Expid::parse("x").unwrap()).is_err());
+}
+
+#[derive(Debug)]
+struct Here;
+
+impl Machine for Here {
+    fn run(&self, call: &Call) -> Result<Said, MachineError> {
+        let output = Command::new(&call.argv[0]).args(&call.argv[1..]).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) })
+    }
+}
+
+#[test]
+fn what_is_written_is_there() {
+    let Some(server) = Server::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let site = site(folder.path(), Some(&url));
+    let store = Arc::clone(site.store());
+    store.prepare().unwrap();
+    let experiments = "INSERT INTO experiment (name, description, autosubmit_version) VALUES ('a000', 'one', '4.1.17')";
+    server.client().batch_execute(experiments).unwrap();
+    let status = |id, name: &str, running| StatusRow { id, name: name.into(), running, modified: "then".into() };
+    store.write_statuses(&[], &[status(1, "a000", true), status(7, "gone", true)]).unwrap();
+    store.write_statuses(&[7], &[status(1, "a000", false)]).unwrap();
+    assert_eq!(*site.statuses().unwrap(), [(1, "NOT RUNNING".to_owned())].into());
+    let details = |hpc: &str| DetailsRow {
+        id: 1,
+        user: "ann".into(),
+        created: "then".into(),
+        model: "NA".into(),
+        branch: "NA".into(),
+        hpc: hpc.into(),
+    };
+    store.write_details(&[details("A")]).unwrap();
+    store.write_details(&[details("B")]).unwrap();
+    let a000 = Expid::parse("a000").unwrap();
+    let known = site.experiment(&a000).unwrap().details.unwrap();
+    assert_eq!((known.user.as_deref(), known.hpc.as_deref()), (Some("ann"), Some("B")));
+    let drawn = |x| [Drawn { job: "a000_SIM".into(), x, y: -5 }];
+    store.write_drawing(&a000, &drawn(1)).unwrap();
+    store.write_drawing(&a000, &drawn(2)).unwrap();
+    assert_eq!(store.drawing(&a000).unwrap(), [("a000_SIM".to_owned(), (2, -5))].into());
+    assert_eq!(store.preference("ann").unwrap(), None);
+    store.set_preference("ann", "a'1", "then").unwrap();
+    store.set_preference("ann", "a2", "later").unwrap();
+    let preference = store.preference("ann").unwrap().unwrap();
+    assert_eq!((preference.preferred_username.as_str(), preference.created.as_str()), ("a2", "then"));
+    // a session that reads cannot write
+    assert!(store.preference("x'; DROP TABLE user_preferences; --").unwrap().is_none());
+
+    fs::create_dir_all(folder.path().join("bin")).unwrap();
+    let program = folder.path().join("bin/autosubmit");
+    fs::write(&program, "#!/bin/sh\n[ $1 = run ] && exec sleep 600\n").unwrap();
+    assert!(Command::new("chmod").arg("755").arg(&program).status().unwrap().success());
+    let venv = Loader::Venv(folder.path().to_str().unwrap().to_owned());
+    let runners = || {
+        let settings = RunnerSettings {
+            folder: folder.path().join("runs"),
+            host: "here".into(),
+            zone: Offset::UTC,
+            ssh_options: Vec::new(),
+        };
+        Runners::new(Arc::clone(&store), Arc::new(Here), settings)
+    };
+    let started: usize = std::thread::scope(|scope| {
+        let start = || runners().run(&Runner::local(venv.clone()), &a000).is_ok();
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(start)).collect();
+        threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+    });
+    assert_eq!(started, 1);
+    assert_eq!(runners().last(&a000).unwrap().status, "ACTIVE");
+    runners().stop(&a000, true).unwrap();
+    assert_eq!(runners().last(&a000).unwrap().status, "TERMINATED");
+    assert_eq!(runners().stop(&a000, true), Err(RunnerError::NotRunning("a000".into())));
+    // the server goes away and comes back
+    let data = server.path("data");
+    server.run("pg_ctl", &["-D", &data, "-m", "fast", "-w", "stop"]);
+    assert!(site.catalogue().unwrap_err().to_string().starts_with("database server: "));
+    let options = format!("-c listen_addresses='' -c unix_socket_directories={}", server.path(""));
+    server.run("pg_ctl", &["-D", &data, "-l", &server.path("log"), "-o", &options, "-w", "start"]);
+    assert_eq!(site.catalogue().unwrap().experiments().len(), 1);
+}

@@ -1,0 +1,118 @@
+//! Who is behind the numbers of users and groups.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::accounts::{UserEntry, group_name, login_of, system_entry};
+
+/// So long an answer of the system's user database is good.
+const FRESH: Duration = Duration::from_secs(300);
+/// What takes longer is a directory service that does not answer.
+const SLOW: Duration = Duration::from_secs(1);
+/// It is not asked for so long then.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
+/// So many names are remembered; a cluster has fewer users.
+const MOST: usize = 100_000;
+
+/// Names of users and groups, each looked up once in a while.
+#[derive(Debug)]
+pub(super) struct NameBook {
+    configured: BTreeMap<String, UserEntry>,
+    users: Book,
+    groups: Book,
+}
+
+#[derive(Debug, Default)]
+struct Book(RwLock<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    known: HashMap<u32, (Instant, Option<String>)>,
+    /// Nobody is asked before.
+    slow_until: Option<Instant>,
+}
+
+impl NameBook {
+    pub(super) fn new(configured: BTreeMap<String, UserEntry>) -> Self {
+        Self { configured, users: Book::default(), groups: Book::default() }
+    }
+
+    /// The login of a user's number.
+    pub(super) fn user(&self, uid: u32) -> Option<String> {
+        let configured = self.configured.iter().find(|(_, entry)| entry.uid == uid);
+        configured.map(|(login, _)| login.clone()).or_else(|| self.users.find(uid, login_of))
+    }
+
+    /// The number of a login. Seldom asked for, and not remembered.
+    pub(super) fn number(&self, login: &str) -> Option<u32> {
+        let configured = self.configured.get(login).copied();
+        configured.or_else(|| system_entry(login)).map(|entry| entry.uid)
+    }
+
+    /// The name of a group's number; the group of a configured user is called like the user.
+    pub(super) fn group(&self, gid: u32) -> Option<String> {
+        let configured = || self.configured.iter().find(|(_, entry)| entry.gid == gid).map(|(login, _)| login.clone());
+        self.groups.find(gid, group_name).or_else(configured)
+    }
+}
+
+impl Book {
+    fn find(&self, number: u32, look_up: impl Fn(u32) -> Option<String>) -> Option<String> {
+        let now = Instant::now();
+        {
+            let pages = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let known = pages.known.get(&number);
+            let waits = pages.slow_until.is_some_and(|until| now < until);
+            match known {
+                Some((at, name)) if waits || at.elapsed() < FRESH => return name.clone(),
+                None if waits => return None,
+                _ => {}
+            }
+        }
+        let name = look_up(number);
+        let mut pages = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        pages.slow_until = (now.elapsed() > SLOW).then(|| Instant::now() + LEFT_ALONE);
+        if pages.known.len() >= MOST {
+            pages.known.clear();
+        }
+        pages.known.insert(number, (Instant::now(), name.clone()));
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn each_is_looked_up_once() {
+        let (book, asked) = (Book::default(), Cell::new(0));
+        let look_up = |number: u32| {
+            asked.set(asked.get() + 1);
+            (number == 7).then(|| "seven".to_owned())
+        };
+        for _ in 0..3 {
+            assert_eq!(book.find(7, look_up).as_deref(), Some("seven"));
+            assert_eq!(book.find(8, look_up), None);
+        }
+        assert_eq!(asked.get(), 2);
+    }
+
+    #[test]
+    fn a_slow_directory_is_left_alone() {
+        let book = Book::default();
+        book.0.write().unwrap().slow_until = Some(Instant::now() + LEFT_ALONE);
+        assert_eq!(book.find(7, |_| unreachable!()), None);
+    }
+
+    #[test]
+    fn configured_users_are_known() {
+        let names = NameBook::new(BTreeMap::from([("alice".to_owned(), UserEntry { uid: 3_900_001, gid: 3_900_002 })]));
+        assert_eq!(names.user(3_900_001).as_deref(), Some("alice"));
+        assert_eq!(names.group(3_900_002).as_deref(), Some("alice"));
+        assert_eq!((names.number("alice"), names.number("root")), (Some(3_900_001), Some(0)));
+        assert_eq!((names.user(0).as_deref(), names.group(0).as_deref()), (Some("root"), Some("root")));
+    }
+}

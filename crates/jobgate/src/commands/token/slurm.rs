@@ -1,0 +1,143 @@
+//! `jobgate token` without a subcommand: tokens for Slurm's REST clients, signed with the gateway's key.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use jobgate_engine::audit::{Event, Outcome, fingerprint};
+use jobgate_slurm::jwt::{Lifespan, MIN_KEY_LENGTH};
+use rustix::rand::GetRandomFlags;
+
+use crate::accounts;
+use crate::cli::token::SlurmToken;
+use crate::config::{self, Purpose};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::record;
+
+/// For so long a token is valid when nothing is said, in seconds: as long as Slurm's.
+const USUAL: Lifespan = Lifespan::Seconds(1800);
+
+pub(super) fn run(args: &SlurmToken, printer: &mut Printer) -> anyhow::Result<Exit> {
+    let wish = Wish::of(args)?;
+    // The server's configuration, because the key is the server's.
+    let config = config::load(args.options.config.as_deref(), Purpose::Serve)?;
+    let Some(path) = config.slurm.shared_key(&config.state_dir) else {
+        bail!("no shared key is configured, only key sets (slurm.jwks); set slurm.jwt_key to have tokens made here");
+    };
+    if config.slurm.jwt_key.is_none() && !path.exists() {
+        make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
+    }
+    let key = jobgate_server::shared_key(&path).map_err(anyhow::Error::msg).with_context(|| {
+        format!("cannot use the key {}; `(umask 077; openssl rand {MIN_KEY_LENGTH} >FILE)` makes one", path.display())
+    })?;
+    let user = wish.user.unwrap_or_else(accounts::login);
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() as i64);
+    record::ready(&config)?;
+    let token = key.mint(&user, wish.lifespan, now)?;
+    // such tokens have no id; this says which one it was to who has it, and nothing of it to others
+    let id = fingerprint(&token);
+    record::note(&config, Event::Minted { kind: "jwt", user, id }, None, Outcome::Allowed);
+    printer.line(format_args!("SLURM_JWT={token}"))?;
+    Ok(Exit::Ok)
+}
+
+/// What token is wanted.
+#[derive(Debug, PartialEq)]
+struct Wish {
+    user: Option<String>,
+    lifespan: Lifespan,
+}
+
+impl Wish {
+    /// Options and words, which may be `scontrol token`'s. What is said twice must be the same.
+    fn of(args: &SlurmToken) -> anyhow::Result<Self> {
+        let mut users: Vec<&str> = args.user.as_deref().into_iter().collect();
+        let mut lifespans: Vec<Lifespan> = args.lifespan.into_iter().collect();
+        for word in &args.words {
+            match word.split_once('=') {
+                Some((name, value)) if name.eq_ignore_ascii_case("lifespan") => lifespans.push(value.parse()?),
+                Some((name, value)) if name.eq_ignore_ascii_case("username") => users.push(value),
+                Some((name, _)) => bail!("unknown word {name:?}: expected username=USER or lifespan=SECONDS"),
+                None => users.push(word),
+            }
+        }
+        users.dedup();
+        lifespans.dedup();
+        if users.len() > 1 || lifespans.len() > 1 {
+            bail!("one token is for one user and has one lifespan");
+        }
+        Ok(Self { user: users.pop().map(str::to_owned), lifespan: lifespans.pop().unwrap_or(USUAL) })
+    }
+}
+
+/// Makes a key that nobody else can read. Of several that try at the same time one succeeds, and the others find its key.
+fn make(path: &Path) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let mut key = [0_u8; MIN_KEY_LENGTH];
+    if rustix::rand::getrandom(&mut key, GetRandomFlags::empty())? != key.len() {
+        return Err(io::Error::other("the system has no random bytes"));
+    }
+    let draft = dir.join(format!(".slurm_jwt.key.{}", std::process::id()));
+    // Left behind by somebody who had our number and was killed.
+    drop(std::fs::remove_file(&draft));
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let linked = file.write_all(&key).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&draft, path));
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => File::open(dir)?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn wish(words: &[&str]) -> anyhow::Result<Wish> {
+        match Cli::try_parse_from(["jobgate", "token"].iter().chain(words))?.command {
+            Command::Token(args) if args.action.is_none() => Wish::of(&args.slurm),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn words_of_scontrol_and_our_own() {
+        let usual = Wish { user: None, lifespan: USUAL };
+        assert_eq!(wish(&[]).unwrap(), usual);
+        let alice = Wish { user: Some("alice".into()), lifespan: Lifespan::Seconds(60) };
+        for words in [
+            &["alice", "lifespan=60"] as &[&str],
+            &["--user", "alice", "--lifespan", "60"],
+            &["username=alice", "lifespan=60"],
+            &["-u", "alice", "alice", "-l", "60", "lifespan=60"],
+        ] {
+            assert_eq!(wish(words).unwrap(), alice, "{words:?}");
+        }
+        assert_eq!(wish(&["lifespan=infinite"]).unwrap().lifespan, Lifespan::Infinite);
+        for bad in [&["lifespan=0"] as &[&str], &["uid=5"], &["alice", "bob"], &["-l", "5", "lifespan=6"], &["-l", "x"]]
+        {
+            assert!(wish(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_makes_the_key_first_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/slurm_jwt.key");
+        make(&path).unwrap();
+        let key = std::fs::read(&path).unwrap();
+        assert_eq!((key.len(), path.metadata().unwrap().mode() & 0o777), (MIN_KEY_LENGTH, 0o600));
+        make(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), key);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left lying around");
+    }
+}

@@ -1,0 +1,209 @@
+//! From the configuration, the original's environment variables and `autosubmitrc` to Autosubmit's dialect.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use jobgate_autosubmit::machine::{Call, Machine, MachineError, Said};
+use jobgate_autosubmit::rc::{Environment, Rc};
+use jobgate_autosubmit::runners::{RunnerSettings, Runners};
+use jobgate_autosubmit::site::Site;
+use jobgate_autosubmit::workers::{Schedule, Workers};
+use jobgate_backends::autosubmit as programs;
+use jobgate_backends::filters;
+use jobgate_server::{
+    AutosubmitKeys, AutosubmitSettings, Background, CasSettings, Draw, Protection, ProviderSettings, Settings,
+    SigningKey, Spot, read_api_file,
+};
+
+use crate::config::autosubmit::Level;
+use crate::config::{Config, env};
+
+/// Whether the dialect is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// It was asked for.
+    Always {
+        /// Whether anything is done in the background, if that was said.
+        background: Option<bool>,
+        /// Whether all of it is done once at the start.
+        at_start: bool,
+    },
+    /// If the configuration says so, or Autosubmit's configuration is found.
+    IfFound,
+}
+
+/// Adds the login that the original's variable names, if none of its kind is configured. For the original's own command, whose
+/// logins people come by; call it before [`super::auth`].
+pub(crate) fn with_logins(config: &mut Config, wanted: Wanted) -> anyhow::Result<()> {
+    let environment = environment(wanted)?;
+    let is_cas = |provider: &ProviderSettings| matches!(provider, ProviderSettings::Cas(_));
+    if let Some(server) = environment.get(env::CAS_SERVER_URL.name)
+        && !config.auth.providers.iter().any(is_cas)
+    {
+        let settings = CasSettings { server: server.to_owned(), user_prefix: String::new() };
+        config.auth.providers.push(ProviderSettings::Cas(settings));
+    }
+    Ok(())
+}
+
+/// The dialect, and what counts in it. Nothing if it is not wanted.
+pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<(AutosubmitSettings, AutosubmitKeys)>> {
+    let said = &config.autosubmit;
+    let environment = environment(wanted)?;
+    let found = said.configuration.clone().or_else(|| Rc::find(&environment));
+    let served = match (said.enabled, wanted) {
+        (Some(false), Wanted::IfFound) => false,
+        (Some(true), _) | (_, Wanted::Always { .. }) => true,
+        (None, Wanted::IfFound) => found.is_some(),
+    };
+    if !served {
+        return Ok(None);
+    }
+    let rc = match &found {
+        Some(path) => Rc::read(path, &environment).context("cannot use Autosubmit's configuration")?,
+        None => Rc::without_file(&environment),
+    };
+    let keys = keys(config, &environment)?;
+    let zone = jiff::tz::TimeZone::system().to_offset(jiff::Timestamp::now());
+    let api_file = environment
+        .get(env::AS_API_CONFIG_FILE.name)
+        .map_or_else(|| environment.expand("~/.autosubmit_api.yaml"), |path| environment.expand(path));
+    let schedule = schedule(config, wanted, &environment, &read_api_file(&api_file));
+    let machine: Arc<dyn Machine> = Arc::new(Here);
+    let root_path = environment.get(env::AS_API_ROOT_PATH.name).unwrap_or_default().to_owned();
+    let site = Arc::new(Site::new(rc, environment, said.memory));
+    let runners = RunnerSettings {
+        folder: config.state_dir.join("autosubmit/runs"),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        zone,
+        ssh_options: Vec::new(),
+    };
+    let settings = AutosubmitSettings {
+        runners: Arc::new(Runners::new(Arc::clone(site.store()), Arc::clone(&machine), runners)),
+        background: Background { workers: Arc::new(Workers::new(Arc::clone(&site), machine)), schedule },
+        api_file,
+        site,
+        root_path,
+        zone,
+        draw: Draw { dot: Arc::new(filters::dot), xz: Arc::new(filters::unxz) },
+    };
+    Ok(Some((settings, keys)))
+}
+
+/// What is done in the background: as the original's variables say if we are in its place, else if the configuration says so.
+fn schedule(config: &Config, wanted: Wanted, environment: &Environment, api_file: &serde_json::Value) -> Schedule {
+    let is_set = |variable: &env::Variable| matches!(environment.get(variable.name), Some("True" | "T" | "true"));
+    let usual = wanted != Wanted::IfFound;
+    let disabled = match wanted {
+        Wanted::Always { background: Some(background), .. } => !background,
+        _ => !config.autosubmit.background.unwrap_or(usual) || is_set(&env::DISABLE_BACKGROUND_TASKS),
+    };
+    let at_start =
+        matches!(wanted, Wanted::Always { at_start: true, .. }) || is_set(&env::RUN_BACKGROUND_TASKS_ON_START);
+    Schedule::of(api_file, disabled, at_start)
+}
+
+/// This machine, as Autosubmit's runners and workers know it.
+#[derive(Debug)]
+struct Here;
+
+impl Machine for Here {
+    fn run(&self, call: &Call) -> Result<Said, MachineError> {
+        let program = call.argv.first().cloned().unwrap_or_default();
+        match programs::run(&call.argv, &call.input, call.time) {
+            Ok(said) => Ok(Said { code: said.code, out: said.out, err: said.err }),
+            Err(programs::Failure::Start(why)) => Err(MachineError::Start { program, why }),
+            Err(programs::Failure::Killed(why)) => Err(MachineError::Killed { program, why }),
+        }
+    }
+}
+
+/// Adds what counts in the dialect. Beyond this machine the key must be one that cannot be guessed.
+pub(crate) fn with_keys(mut settings: Settings, keys: AutosubmitKeys) -> anyhow::Result<Settings> {
+    let beyond = settings.listeners.iter().any(|listener| match &listener.spot {
+        Spot::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+        Spot::Unix { .. } => false,
+    });
+    for (name, key) in [(&env::SECRET_KEY, &keys.secret_key), (&env::AS_API_SECRET_TOKEN, &keys.token)] {
+        if key.as_ref().is_some_and(SigningKey::is_short) {
+            let name = name.name;
+            ensure!(
+                !beyond,
+                "{name} is shorter than 32 bytes, so that it can be guessed; make another with `openssl rand -hex 32`"
+            );
+            tracing::warn!("{name} is shorter than 32 bytes; beyond this machine it would not be accepted");
+        }
+    }
+    settings.auth.autosubmit = keys;
+    Ok(settings)
+}
+
+/// The variables of this process, and for the original's command those of `.env` in the working directory.
+fn environment(wanted: Wanted) -> anyhow::Result<Environment> {
+    let working_directory = std::env::current_dir().context("cannot tell the working directory")?;
+    let mut variables = BTreeMap::new();
+    if wanted != Wanted::IfFound
+        && let Ok(text) = std::fs::read_to_string(working_directory.join(".env"))
+    {
+        variables.extend(text.lines().filter_map(assignment));
+    }
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    variables.extend(std::env::vars_os().filter_map(text));
+    Ok(Environment { variables, working_directory })
+}
+
+/// A line `NAME=VALUE`, perhaps with `export` and quotes.
+fn assignment(line: &str) -> Option<(String, String)> {
+    let line = line.trim();
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let (name, value) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
+    let value = value.trim();
+    let bare = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    Some((name.trim().to_owned(), bare.unwrap_or(value).to_owned()))
+}
+
+fn keys(config: &Config, environment: &Environment) -> anyhow::Result<AutosubmitKeys> {
+    let said = &config.autosubmit;
+    let protection = match said.protection {
+        Some(Level::All) => Protection::All,
+        Some(Level::WriteOnly) => Protection::WriteOnly,
+        Some(Level::None) => Protection::None,
+        None => Protection::of(environment.get(env::PROTECTION_LEVEL.name).unwrap_or_default()),
+    };
+    Ok(AutosubmitKeys {
+        protection,
+        secret_key: key(said.secret_key.as_deref(), &env::SECRET_KEY, environment)?,
+        token: key(said.token.as_deref(), &env::AS_API_SECRET_TOKEN, environment)?,
+    })
+}
+
+/// A secret, from its file or its variable.
+fn key(file: Option<&Path>, variable: &env::Variable, environment: &Environment) -> anyhow::Result<Option<SigningKey>> {
+    let read = match (file, environment.get(variable.name)) {
+        (Some(path), _) => SigningKey::read(path),
+        (None, Some(text)) => SigningKey::new(text).map_err(|why| format!("{}: {why}", variable.name)),
+        (None, None) => return Ok(None),
+    };
+    match read {
+        Ok(key) => Ok(Some(key)),
+        Err(why) => bail!("cannot serve Autosubmit's dialect: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::assignment;
+
+    #[test]
+    fn lines_of_env_files() {
+        let of = |line: &str| assignment(line).map(|(name, value)| format!("{name}={value}"));
+        assert_eq!(of("A=b").as_deref(), Some("A=b"));
+        assert_eq!(of(" export A = \"b c\" ").as_deref(), Some("A=b c"));
+        assert_eq!(of("A='b=c'").as_deref(), Some("A=b=c"));
+        assert_eq!((of("# A=b"), of(""), of("A")), (None, None, None));
+    }
+}

@@ -1,0 +1,72 @@
+//! One request under way.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use jobgate_autosubmit::expid::Expid;
+use jobgate_autosubmit::site::Site;
+use jobgate_autosubmit::views::Moment;
+
+use super::error::{Failure, expid};
+use super::query::Query;
+use super::{Autosubmit, AutosubmitApp};
+
+/// One request under way: what was asked for, and when.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) shared: AutosubmitApp,
+    parameters: Vec<(String, String)>,
+    pub(super) query: Query,
+    pub(super) moment: Moment,
+}
+
+impl Call {
+    /// The dialect.
+    pub(super) fn autosubmit(&self) -> &Autosubmit {
+        &self.shared.autosubmit
+    }
+
+    /// The site that is shown.
+    pub(super) fn site(&self) -> &Site {
+        &self.shared.autosubmit.site
+    }
+
+    /// A part of the path, decoded.
+    pub(super) fn part(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether a part of the path was more than one. In the original it is decoded before a route is looked for, so that there is
+    /// none.
+    pub(super) fn leads_elsewhere(&self) -> bool {
+        self.parameters.iter().any(|(_, value)| value.contains('/'))
+    }
+
+    /// The experiment that the path names.
+    pub(super) fn expid(&self) -> Result<Expid, Failure> {
+        expid(self.part("expid"))
+    }
+
+    /// The experiment that the path names, if the main database knows it.
+    pub(super) fn known(&self) -> Result<Expid, Failure> {
+        let expid = self.expid()?;
+        self.site().experiment(&expid)?;
+        Ok(expid)
+    }
+}
+
+impl FromRequestParts<AutosubmitApp> for Call {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &AutosubmitApp) -> Result<Self, Infallible> {
+        let parameters = match RawPathParams::from_request_parts(parts, shared).await {
+            Ok(parameters) => parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            // what cannot be decoded names nothing
+            Err(_) => Vec::new(),
+        };
+        let moment = Moment { now: Timestamp::now().as_second(), zone: shared.autosubmit.zone };
+        Ok(Self { shared: shared.clone(), parameters, query: Query::of(&parts.uri), moment })
+    }
+}

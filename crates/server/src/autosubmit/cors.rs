@@ -1,0 +1,51 @@
+//! Pages of other web sites may read what this dialect says, as those of Autosubmit's graphical interface must.
+//!
+//! That is harmless because of what counts as proof of identity here: a token that the page itself has to send. What a browser
+//! adds by itself counts only for pages of our own (see `auth/autosubmit.rs`). A listener that is for clients of this machine
+//! only, whom it takes for its own user, does not answer other sites at all, but for those that are configured.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderValue, ORIGIN, VARY,
+};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::auth::Clients;
+
+const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+
+pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let for_all = app.gatekeeper.door_of(&parts).clients == Clients::Anybody;
+    let request = Request::from_parts(parts, body);
+    let Some(origin) = request.headers().get(ORIGIN).filter(|_| for_all).cloned() else {
+        return next.run(request).await;
+    };
+    let yes = HeaderValue::from_static("true");
+    if request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        let mut response = (StatusCode::OK, "OK").into_response();
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        if let Some(wanted) = wanted {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        }
+        return response;
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.entry(ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+    headers.entry(ACCESS_CONTROL_ALLOW_CREDENTIALS).or_insert(yes);
+    response
+}

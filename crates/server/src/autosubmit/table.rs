@@ -1,0 +1,183 @@
+//! All routes of the dialect, each with whom it is for.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderMap, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, get, post};
+
+use super::answer::{Answer, answer, guarded};
+use super::call::Call;
+use super::cors::cors;
+use super::routes::{
+    configuration, details, experiments, graph, history, jobs, login, logs, root, runners, runs, search, settings,
+    statistics, summary, tree,
+};
+use super::{AutosubmitApp, documents};
+use crate::auth::{self, Audience, Guard, Wire};
+use crate::psik::error;
+use crate::router::redirect;
+
+/// A route.
+pub(crate) struct Route {
+    pub(crate) path: &'static str,
+    pub(crate) guard: Guard,
+    pub(super) does: Does,
+}
+
+/// What a route does.
+pub(super) enum Does {
+    /// It answers a GET.
+    Tells(fn(&Call) -> Answer),
+    /// What it does takes more than that.
+    Acts(&'static [&'static str], fn() -> MethodRouter<AutosubmitApp>),
+}
+
+const fn reads(path: &'static str, with: fn(&Call) -> Answer) -> Route {
+    Route { path, guard: Guard::Reads, does: Does::Tells(with) }
+}
+
+const fn open(path: &'static str, with: fn(&Call) -> Answer) -> Route {
+    Route { path, guard: Guard::Open, does: Does::Tells(with) }
+}
+
+const fn acts(
+    path: &'static str,
+    guard: Guard,
+    methods: &'static [&'static str],
+    with: fn() -> MethodRouter<AutosubmitApp>,
+) -> Route {
+    Route { path, guard, does: Does::Acts(methods, with) }
+}
+
+const fn commands(path: &'static str, with: fn() -> MethodRouter<AutosubmitApp>) -> Route {
+    acts(path, Guard::Writes, POST, with)
+}
+
+const GET: &[&str] = &["GET"];
+const POST: &[&str] = &["POST"];
+const BOTH: &[&str] = &["GET", "POST"];
+
+/// All routes below `/v3`, `/v4` and `/v4alpha`.
+pub(crate) const ROUTES: &[Route] = &[
+    open("/v4", root::list_routes),
+    acts("/v4/auth/verify-token", Guard::Open, GET, || get(login::verify_token)),
+    acts("/v4/auth/cas/v2/login", Guard::Open, GET, || get(login::cas)),
+    acts("/v4/auth/oauth2/github/login", Guard::Open, GET, || get(login::github)),
+    acts("/v4/auth/oidc/login", Guard::Open, GET, || get(login::oidc)),
+    reads("/v4/experiments", experiments::list),
+    reads("/v4/experiments/{expid}", experiments::show),
+    reads("/v4/experiments/{expid}/jobs", jobs::list),
+    reads("/v4/experiments/{expid}/wrappers", jobs::list_wrappers),
+    reads("/v4/experiments/{expid}/filesystem-config", configuration::show),
+    reads("/v4/experiments/{expid}/runs", runs::list_times),
+    reads("/v4/experiments/{expid}/runs/{run_id}/config", configuration::show_of_run),
+    reads("/v4/experiments/{expid}/runs/{run_id}/user-metrics", runs::show_metrics),
+    reads("/v4/experiments/{expid}/user-metrics-runs", runs::list_measured),
+    reads("/v4/experiments/{expid}/eta", runs::estimate),
+    reads("/v4/experiments/{expid}/jobs/{job_name}", details::show),
+    reads("/v4/experiments/{expid}/jobs/{job_name}/parents", jobs::list_parents),
+    reads("/v4/experiments/{expid}/jobs/{job_name}/children", jobs::list_children),
+    reads("/v4/runners/configuration/ssh-public-keys", runners::list_keys),
+    reads("/v4/runners/configuration/profiles", runners::list_profiles),
+    reads("/v4/runners/configuration/endpoints", runners::list_endpoints),
+    commands("/v4/runners/command/set-job-status", || post(runners::set_status)),
+    commands("/v4/runners/command/run-experiment", || post(runners::run)),
+    acts("/v4/runners/command/get-runner-run-status", Guard::Reads, POST, || post(runners::show_run)),
+    commands("/v4/runners/command/stop-experiment", || post(runners::stop)),
+    commands("/v4/runners/command/create-experiment", || post(runners::create)),
+    commands("/v4/runners/command/update-experiment-description", || post(runners::describe)),
+    acts("/v4/user-settings/preferred-username", Guard::Known, BOTH, || {
+        get(settings::show_name).post(settings::choose_name)
+    }),
+    // it starts a program
+    Route { path: "/v4alpha/runner-detail", guard: Guard::Writes, does: Does::Tells(runners::show_runner) },
+    commands("/v4alpha/experiments/{expid}/run-experiment", || post(runners::run_named)),
+    commands("/v4alpha/experiments/{expid}/stop-experiment", || post(runners::stop_named)),
+    reads("/v4alpha/experiments/{expid}/get-runner-status", runners::show_run_named),
+    commands("/v4alpha/experiments/{expid}/create-job-list", || post(runners::create_jobs)),
+    commands("/v4alpha/runner-create-experiment", || post(runners::create_named)),
+    commands("/v4alpha/experiments/{expid}/set-job-status", || post(runners::set_status_named)),
+    reads("/v3/cconfig/{expid}", configuration::compare),
+    reads("/v3/expinfo/{expid}", summary::expinfo),
+    reads("/v3/expcount/{expid}", summary::count),
+    reads("/v3/searchowner/{owner}", search::by_owner),
+    reads("/v3/search/{expid}", search::by_text),
+    reads("/v3/search/{expid}/{exptype}/{onlyactive}", search::by_text),
+    reads("/v3/running/", search::running),
+    reads("/v3/runs/{expid}", runs::list),
+    reads("/v3/ifrun/{expid}", summary::is_running),
+    reads("/v3/logrun/{expid}", logs::is_logging),
+    reads("/v3/summary/{expid}", summary::show),
+    reads("/v3/shutdown/{route}", root::shut_down),
+    reads("/v3/performance/{expid}", statistics::performance),
+    reads("/v3/graph/{expid}/{layout}/{grouped}", graph::show),
+    reads("/v3/tree/{expid}", tree::show),
+    reads("/v3/quick/{expid}", summary::quick),
+    reads("/v3/exprun/{expid}", logs::show_run),
+    reads("/v3/exp-recovery-logs/{expid}", logs::list_recovery),
+    reads("/v3/joblog/{logfile}", logs::show_job),
+    reads("/v3/pklinfo/{expid}/{timeStamp}", tree::show_changes),
+    reads("/v3/pkltreeinfo/{expid}/{timeStamp}", tree::show_changes_in_tree),
+    reads("/v3/stats/{expid}/{filter_period}/{filter_type}", statistics::show),
+    reads("/v3/history/{expid}/{jobname}", history::show),
+    reads("/v3/rundetail/{expid}/{runid}", runs::show_tree),
+    open("/v3/filestatus", root::file_status),
+    acts("/v3/tokentest", Guard::Open, BOTH, || get(login::test_token).post(login::test_token)),
+    acts("/v3/login", Guard::Open, GET, || get(login::cas_of_old)),
+];
+
+/// The methods of a route.
+pub(crate) fn method_of(route: &Route) -> &'static [&'static str] {
+    match route.does {
+        Does::Tells(_) => GET,
+        Does::Acts(methods, _) => methods,
+    }
+}
+
+/// The dialect, with its gate. `alone`: with its documents, which are elsewhere's where there are other dialects.
+pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
+    let mut all = Router::new();
+    for guard in [Guard::Open, Guard::Reads, Guard::Writes, Guard::Known] {
+        let mut routes = Router::new();
+        for route in ROUTES.iter().filter(|route| route.guard == guard) {
+            let handler = match route.does {
+                Does::Tells(with) => get(async move |call: Call| answer(call, with).await),
+                Does::Acts(_, with) => with(),
+            };
+            routes = routes.route(route.path, handler);
+        }
+        if guard == Guard::Open {
+            routes = other_slashes(routes);
+            if alone {
+                routes = documents::routes(routes);
+            }
+        }
+        let routes = routes.with_state(shared.clone()).layer(from_fn(guarded));
+        let routes = routes.method_not_allowed_fallback(async || error::method_not_allowed());
+        let audience = Audience::Autosubmit(guard);
+        all = all.merge(routes.layer(from_fn_with_state((Arc::clone(&shared.app), audience), auth::gate)));
+    }
+    all.layer(from_fn_with_state(Arc::clone(&shared.app), cors))
+}
+
+/// A path that differs from a route by its last slash leads to it, whoever asks.
+fn other_slashes(mut routes: Router<AutosubmitApp>) -> Router<AutosubmitApp> {
+    for route in ROUTES {
+        routes = match route.path.strip_suffix('/') {
+            Some(path) => routes.route(path, any(with_slash)),
+            None => routes.route(&format!("{}/", route.path), any(without_slash)),
+        };
+    }
+    routes
+}
+
+async fn without_slash(wire: Wire, uri: Uri, headers: HeaderMap) -> Response {
+    redirect(uri.path().trim_end_matches('/'), wire, &uri, &headers)
+}
+
+async fn with_slash(wire: Wire, uri: Uri, headers: HeaderMap) -> Response {
+    redirect(&format!("{}/", uri.path()), wire, &uri, &headers)
+}

@@ -1,0 +1,36 @@
+//! Accounting of a real cluster: whoever answers for its database gets the request as it came, in the caller's name, and decides.
+
+use axum::http::StatusCode;
+use jobgate_slurm::errno::Errno;
+use jobgate_slurm::ledger::Question;
+use jobgate_slurm::site::Seen;
+
+use super::super::answer::Reply;
+use super::super::call::{Call, Outcome};
+use super::super::error::Failure;
+
+const SOURCE: &str = "openapi_get_db_conn";
+const FAILED: &str = "Failed to ask the accounting database";
+
+/// Carries out any operation of `/slurmdb`.
+pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Outcome {
+    let question = Question {
+        call: call.operation.call,
+        version: call.version,
+        name: std::mem::take(&mut call.name),
+        query: std::mem::take(&mut call.query),
+        body: call.body.take(),
+    };
+    let told = seen.accounting(&question).map_err(|fault| {
+        tracing::warn!(%fault, operation = ?question.call, "accounting is not answered for");
+        let failure = Failure::of(&fault, SOURCE, FAILED);
+        match fault.errno {
+            Errno::NOT_SUPPORTED => failure.with(StatusCode::NOT_IMPLEMENTED),
+            _ => failure,
+        }
+    })?;
+    tracing::debug!(way = %told.way, status = told.status, operation = ?question.call, "accounting has answered");
+    let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let reply = if status == StatusCode::NOT_MODIFIED { Reply::not_modified() } else { Reply::json(status, told.body) };
+    Ok(Reply { by: Some(told.way.to_string()), ..reply })
+}

@@ -1,0 +1,55 @@
+//! What is done otherwise on a real cluster: its controller gets orders as they came, in the caller's name, and decides.
+
+mod accounting;
+mod allocate;
+mod controller;
+mod kill;
+mod requeue;
+mod submit;
+mod update;
+
+use jobgate_slurm::array::JobRef;
+use jobgate_slurm::errno::Errno;
+use jobgate_slurm::operations::{Call as Operation, Plugin};
+use jobgate_slurm::site::Seen;
+
+use super::call::{Call, Outcome};
+use super::error::Failure;
+
+/// Carries out an operation; `None`: it is the same on every cluster.
+pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Option<Outcome> {
+    Some(match call.operation.call {
+        Operation::GetDiag => controller::diag(call, seen),
+        Operation::GetShares => controller::shares(call, seen),
+        Operation::GetResources => controller::resources(call, seen),
+        Operation::PostJobSubmit => submit::submit(call),
+        Operation::PostJobAllocate => allocate::allocate(call, seen),
+        Operation::PostJob => update::update(call, seen),
+        Operation::DeleteJob => kill::one(call, seen),
+        Operation::DeleteJobs => kill::many(call, seen),
+        Operation::GetJobRequeue => requeue::one(call, seen),
+        Operation::PostJobsRequeue => requeue::many(call, seen),
+        _ if call.operation.plugin() == Plugin::Slurmdbd => accounting::run(call, seen),
+        _ => return None,
+    })
+}
+
+/// The job that the path names.
+fn named(call: &Call, source: &str) -> Result<JobRef, Failure> {
+    let bad = || Failure::new(Errno::REST_INVALID_QUERY, source, "Rejecting request. Failure parsing parameters");
+    JobRef::parse(&call.path_name()).map_err(|_| bad())
+}
+
+/// Whether a fault is about one job, and not about the controller or who asks.
+fn is_of_job(errno: Errno) -> bool {
+    !matches!(
+        errno,
+        Errno::CONTROLLER_CONNECT
+            | Errno::CONTROLLER_RECEIVE
+            | Errno::PROTOCOL_VERSION
+            | Errno::UNEXPECTED_MESSAGE
+            | Errno::AUTHENTICATION
+            | Errno::NOT_SUPPORTED
+            | Errno::BUSY
+    )
+}

@@ -1,0 +1,83 @@
+//! Partitions.
+
+use axum::http::StatusCode;
+use jobgate_slurm::cluster::Listed;
+use jobgate_slurm::errno::Errno;
+use jobgate_slurm::objects::{JobQuery, PartitionResp, PartitionsModReq};
+use jobgate_slurm::table::Time;
+
+use super::super::answer::Reply;
+use super::super::call::{Call, Outcome, failed};
+use super::super::error::Failure;
+use super::nodes::unchanged;
+
+/// `GET /slurm/V/partitions`
+pub(super) fn list(call: &mut Call) -> Outcome {
+    query(call, None)
+}
+
+/// `GET /slurm/V/partition/NAME`
+pub(super) fn show(call: &mut Call) -> Outcome {
+    let name = call.path_name();
+    query(call, Some(&name))
+}
+
+fn query(call: &mut Call, name: Option<&str>) -> Outcome {
+    let query: JobQuery = call.read_query("op_handler_partitions")?;
+    let failed = failed("slurm_load_partitions()", "Unable to query partitions");
+    let stamp = call.cluster().stamp(Listed::Partitions).map_err(&failed)?;
+    if unchanged(query.update_time, stamp) {
+        return Ok(Reply::not_modified());
+    }
+    let mut partitions = call.cluster().partitions().map_err(failed)?;
+    if let Some(name) = name {
+        partitions.retain(|partition| partition.name.as_deref() == Some(name));
+        if partitions.is_empty() {
+            let words = format!("Unable to find partition {name}");
+            // up to release 25.11 an error, afterwards a warning
+            if call.version.number() < 42 {
+                return Err(Failure::new(Errno::REST_INVALID_QUERY, "op_handler_partition", words)
+                    .with(StatusCode::UNPROCESSABLE_ENTITY));
+            }
+            call.warn("_partition_get", words);
+            return Ok(call.done());
+        }
+    }
+    let last_update = Some(Time::at(stamp.known));
+    Ok(call.answer(PartitionResp { partitions: Some(partitions), last_update, ..PartitionResp::default() }))
+}
+
+/// `POST /slurm/V/partitions`
+pub(super) fn update(call: &mut Call) -> Outcome {
+    let request: PartitionsModReq = call.read_body()?;
+    let partitions = request.partitions.unwrap_or_default();
+    for partition in &partitions {
+        let name = partition.name.as_deref().unwrap_or_default();
+        let words = format!("Failed to create partition {name}");
+        call.administrators_only("slurm_create_partition", &words)?;
+    }
+    let mut faults = Vec::new();
+    for partition in &partitions {
+        if let Err(fault) = call.cluster().update_partition(partition) {
+            let name = partition.name.as_deref().unwrap_or_default();
+            let words = format!("Failed to create partition {name}");
+            faults.push(Failure::of(&fault, "slurm_create_partition", &words));
+        }
+    }
+    match faults.into_iter().reduce(|mut all, mut next| {
+        all.problems.append(&mut next.problems);
+        all
+    }) {
+        Some(failure) => Err(failure),
+        None => Ok(call.done()),
+    }
+}
+
+/// `DELETE /slurm/V/partition/NAME`
+pub(super) fn delete(call: &mut Call) -> Outcome {
+    let name = call.path_name();
+    let words = "Unable to delete partition";
+    call.administrators_only("slurm_delete_partition()", words)?;
+    call.cluster().delete_partition(&name).map_err(failed("slurm_delete_partition()", words))?;
+    Ok(call.done())
+}

@@ -1,0 +1,134 @@
+//! One connection: a message is sent, and a frame comes back.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::resolve::Addresses;
+use super::{Controller, Limits};
+use crate::rpc::Protocol;
+use crate::rpc::error::Error;
+
+/// So much is made room for before anything is there.
+const AT_ONCE: usize = 64 << 10;
+/// Releases that do not know a version, and can serve HTTP on the same port, answer so.
+const HTTP: [u8; 4] = *b"HTTP";
+
+pub(super) struct Exchange<'a> {
+    pub(super) controller: &'a Controller,
+    pub(super) name: &'a str,
+    pub(super) protocol: Protocol,
+    pub(super) limits: Limits,
+    pub(super) addresses: &'a Addresses,
+}
+
+impl Exchange<'_> {
+    /// Sends `message`; gives the frame that comes back, without its length.
+    pub(super) fn run(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let end = Instant::now() + self.limits.total;
+        let stream = self.connect(end)?;
+        let mut timed = Timed { stream: &stream, end };
+        timed.write_all(message).map_err(|source| self.broken(source))?;
+        self.receive(timed)
+    }
+
+    fn connect(&self, end: Instant) -> Result<TcpStream, Error> {
+        let unreachable = |source| Error::Unreachable { controller: self.name.to_owned(), source };
+        let time = left_until(end).unwrap_or_default().min(self.limits.connect);
+        let addresses = self.addresses.of(&self.controller.host, self.controller.port, time).map_err(unreachable)?;
+        let mut outcome = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+        for address in addresses {
+            let Some(left) = left_until(end) else { break };
+            outcome = TcpStream::connect_timeout(&address, left.min(self.limits.connect));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let stream = outcome.map_err(unreachable)?;
+        // a request is one piece; a failure only costs time
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    fn receive(&self, mut timed: Timed<'_>) -> Result<Vec<u8>, Error> {
+        let mut length = [0; 4];
+        match read_all(&mut timed, &mut length).map_err(|source| self.broken(source))? {
+            4 => {}
+            0 => return Err(Error::Closed { controller: self.name.to_owned(), asked: self.protocol }),
+            _ => return Err(self.broken(ErrorKind::UnexpectedEof.into())),
+        }
+        if length == HTTP {
+            let (controller, asked) = (self.name.to_owned(), self.protocol);
+            return Err(Error::Version { controller, asked, answered: None });
+        }
+        let length = u32::from_be_bytes(length);
+        if length > self.limits.reply {
+            return Err(Error::Long { controller: self.name.to_owned(), length, limit: self.limits.reply });
+        }
+        // grows with what comes, not with what is announced
+        let mut frame = Vec::with_capacity(AT_ONCE.min(length as usize));
+        timed.take(length.into()).read_to_end(&mut frame).map_err(|source| self.broken(source))?;
+        if frame.len() < length as usize {
+            return Err(self.broken(ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(frame)
+    }
+
+    fn broken(&self, source: io::Error) -> Error {
+        let controller = self.name.to_owned();
+        match source.kind() {
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::Late { controller, within: self.limits.total },
+            _ => Error::Broken { controller, source },
+        }
+    }
+}
+
+/// Reads until `buffer` is full or the other side has closed; how much came. A connection that is reset before the first byte
+/// was closed by somebody who did not read all that was sent.
+fn read_all(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut at = 0;
+    while at < buffer.len() {
+        match from.read(&mut buffer[at..]) {
+            Ok(0) => break,
+            Ok(more) => at += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if at == 0 && error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(at)
+}
+
+fn left_until(end: Instant) -> Option<Duration> {
+    end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+}
+
+/// A stream until a moment: however slowly the other side goes, it is not waited for longer.
+struct Timed<'a> {
+    stream: &'a TcpStream,
+    end: Instant,
+}
+
+impl Timed<'_> {
+    fn left(&self) -> io::Result<Duration> {
+        left_until(self.end).ok_or_else(|| ErrorKind::TimedOut.into())
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}

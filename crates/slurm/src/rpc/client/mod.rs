@@ -1,0 +1,198 @@
+//! Asking a controller: one connection per request, with limits of time and size.
+
+mod backoff;
+pub(super) mod bodies;
+mod exchange;
+mod reads;
+mod reply;
+mod resolve;
+mod writes;
+
+pub use backoff::pause;
+pub use reads::{Fresh, Listing};
+pub use reply::{Jobs, States};
+pub use writes::Submitted;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::codec::{Reader, Text, Wire};
+use super::error::Error;
+use super::{Credential, Kind, Protocol, frame};
+use crate::errno::Errno;
+use exchange::Exchange;
+use reply::Reply;
+use resolve::Addresses;
+
+/// Where a controller listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Controller {
+    /// What the cluster calls it (`SlurmctldHost`); it is shown by this name.
+    pub name: String,
+    /// Its address, or a name that has one.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Controller {
+    /// The port of a controller whose configuration says nothing else (`SlurmctldPort`).
+    pub const PORT: u16 = 6817;
+
+    /// Reads `host`, `host:port`, `[address]:port`, or with a name before it as in `slurm.conf`: `name(address):port`. `None`
+    /// for what is none of them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let with_port =
+            |rest: &str| if rest.is_empty() { Some(Self::PORT) } else { rest.strip_prefix(':')?.parse().ok() };
+        let (name, host, port) =
+            if let Some((host, rest)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+                (host, host, with_port(rest)?)
+            } else if let Some((name, (host, rest))) =
+                text.split_once('(').and_then(|(name, rest)| Some((name, rest.split_once(')')?)))
+            {
+                (name, host, with_port(rest)?)
+            } else {
+                match text.rsplit_once(':') {
+                    // an address of IPv6 without brackets has no port
+                    Some((host, port)) if !host.contains(':') => (host, host, port.parse().ok()?),
+                    _ => (text, text, Self::PORT),
+                }
+            };
+        let is_said = !name.is_empty() && !host.is_empty();
+        is_said.then(|| Self { name: name.to_owned(), host: host.to_owned(), port })
+    }
+}
+
+impl std::fmt::Display for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.host {
+            host if host.contains(':') => write!(f, "[{host}]:{}", self.port),
+            host => write!(f, "{host}:{}", self.port),
+        }
+    }
+}
+
+/// How long is waited, and how much is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection.
+    pub connect: Duration,
+    /// For an answer, the connection included.
+    pub total: Duration,
+    /// Bytes of an answer. A job is about 700 of them.
+    pub reply: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), total: Duration::from_secs(60), reply: 512 << 20 }
+    }
+}
+
+/// The controllers of a cluster: the first, and those that step in for it. Asking blocks the thread.
+#[derive(Debug)]
+pub struct Client {
+    controllers: Vec<Controller>,
+    protocol: Protocol,
+    limits: Limits,
+    /// Who answered last.
+    preferred: AtomicUsize,
+    addresses: Addresses,
+}
+
+impl Client {
+    /// Asks these controllers, the first one first, in this version of the protocol.
+    pub fn new(controllers: Vec<Controller>, protocol: Protocol, limits: Limits) -> Self {
+        Self { controllers, protocol, limits, preferred: AtomicUsize::new(0), addresses: Addresses::default() }
+    }
+
+    /// The version that is spoken.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The controllers, the first one first.
+    pub fn controllers(&self) -> &[Controller] {
+        &self.controllers
+    }
+
+    /// Asks whoever answered last, and the others if that one cannot be reached or stands by.
+    fn ask(&self, credential: &Credential, kind: Kind, body: &[u8]) -> Result<Reply, Error> {
+        self.send(self.protocol, credential, kind, body)
+    }
+
+    /// Gives an order. Nobody is told to do what somebody else may already have done: another controller is only asked if the
+    /// first was not reached or stands by.
+    fn order(&self, credential: &Credential, kind: Kind, body: &[u8]) -> Result<Reply, Error> {
+        self.send(bodies::PROTOCOL, credential, kind, body)
+    }
+
+    fn send(&self, protocol: Protocol, credential: &Credential, kind: Kind, body: &[u8]) -> Result<Reply, Error> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut outcome = Err(Error::NoController);
+        for place in 0..self.controllers.len() {
+            let place = (first + place) % self.controllers.len();
+            outcome = self.ask_one(&self.controllers[place], protocol, credential, kind, body);
+            match &outcome {
+                Err(error) if error.asks_for_another() => {}
+                _ => {
+                    self.preferred.store(place, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Asks one controller. What it refuses is an error; an answer in another version, too.
+    fn ask_one(
+        &self,
+        controller: &Controller,
+        protocol: Protocol,
+        credential: &Credential,
+        kind: Kind,
+        body: &[u8],
+    ) -> Result<Reply, Error> {
+        let name = controller.to_string();
+        // each controller gets a credential of its own: one of MUNGE counts once
+        let message =
+            frame::message(protocol, kind, credential, body).map_err(|source| Error::NoCredential { source })?;
+        let frame = Exchange { controller, name: &name, protocol, limits: self.limits, addresses: &self.addresses }
+            .run(&message)?;
+        let malformed = |source| Error::Malformed { kind, source };
+        let answered = frame::answered(&frame).map_err(malformed)?;
+        if answered.version != protocol.number() {
+            let (asked, answered) = (protocol, Some(answered.version));
+            return Err(Error::Version { controller: name, asked, answered });
+        }
+        let reply = Reply { kind: answered.kind, body: answered.body, frame, protocol };
+        match refusal(&reply).map_err(malformed)? {
+            Some(refused) => Err(refused),
+            None => Ok(reply),
+        }
+    }
+}
+
+/// What a plain result says, if it is one and not that all is well.
+fn refusal(reply: &Reply) -> Result<Option<Error>, super::Malformed> {
+    let mut from = reply.reader();
+    let (number, words) = match reply.kind {
+        Kind::RESULT => (from.u32()?, None),
+        Kind::RESULT_WITH_WORDS => (from.u32()?, Text::read(&mut from)?.string()),
+        _ => return Ok(None),
+    };
+    let errno = Errno(number.cast_signed());
+    Ok((errno != Errno::NONE).then_some(Error::Refused { errno, words: words.filter(|words| !words.is_empty()) }))
+}
+
+impl Reply {
+    fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.frame[self.body.clone()], self.protocol)
+    }
+}
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Answers as they came: they are read when they are looked at, and are no larger than on the wire.
+
+use std::ops::Range;
+
+use crate::cluster::JobState;
+use crate::objects::{Job, NodeResourceLayout};
+use crate::rpc::codec::{Malformed, Reader, Wire};
+use crate::rpc::error::Error;
+use crate::rpc::show::{self, Names};
+use crate::rpc::{Kind, Protocol, records, words};
+
+/// An answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) kind: Kind,
+    pub(super) frame: Vec<u8>,
+    pub(super) body: Range<usize>,
+    pub(super) protocol: Protocol,
+}
+
+impl Reply {
+    /// Reads all of it with `read`. `asked` is what it is an answer to, `wanted` what it has to be.
+    pub(super) fn read<'a, T>(
+        &'a self,
+        asked: Kind,
+        wanted: Kind,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        if self.kind != wanted {
+            return Err(Error::Unexpected { kind: asked, answered: self.kind });
+        }
+        let mut from = self.reader();
+        let read = read(&mut from).and_then(|read| from.end().map(|()| read));
+        read.map_err(|source| Error::Malformed { kind: asked, source })
+    }
+}
+
+/// Jobs as the controller packed them.
+#[derive(Debug)]
+pub struct Jobs {
+    reply: Reply,
+    asked: Kind,
+    head: records::JobsHead,
+}
+
+impl Jobs {
+    pub(super) fn of(reply: Reply, asked: Kind) -> Result<Self, Error> {
+        if reply.kind != Kind::JOBS_ARE {
+            return Err(Error::Unexpected { kind: asked, answered: reply.kind });
+        }
+        let head =
+            records::JobsHead::read(&mut reply.reader()).map_err(|source| Error::Malformed { kind: asked, source })?;
+        Ok(Self { reply, asked, head })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.head.count as usize
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.head.count == 0
+    }
+
+    /// When a job changed last, unix seconds.
+    pub fn last_update(&self) -> u64 {
+        self.head.last_update
+    }
+
+    /// When the backfill scheduler last looked at jobs, unix seconds; 0: never.
+    pub fn last_backfill(&self) -> u64 {
+        self.head.last_backfill
+    }
+
+    /// How many bytes they are.
+    pub fn size(&self) -> usize {
+        self.reply.frame.len()
+    }
+
+    /// What the job with this number was given of each node, if it runs.
+    pub(super) fn layout(&self, id: u32) -> Result<Option<Vec<NodeResourceLayout>>, Error> {
+        self.reply.read(self.asked, Kind::JOBS_ARE, |from| {
+            let head = records::JobsHead::read(from)?;
+            let mut found = None;
+            for _ in 0..head.count {
+                let record = records::Job::read(from)?;
+                if record.id() == id && words::is_running(record.state) {
+                    found = show::layout_of(&record);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Calls `each` with every job, in the controller's order.
+    pub fn each(&self, names: Names<'_>, each: &mut dyn FnMut(Job)) -> Result<(), Error> {
+        self.reply.read(self.asked, Kind::JOBS_ARE, |from| {
+            let head = records::JobsHead::read(from)?;
+            for _ in 0..head.count {
+                let record = records::Job::read(from)?;
+                each(show::job(&record, head.last_backfill, names));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// States of jobs as the controller packed them.
+#[derive(Debug)]
+pub struct States {
+    pub(super) reply: Reply,
+}
+
+impl States {
+    /// Calls `each` with every state; tasks of an array that wait together come one by one.
+    pub fn each(&self, each: &mut dyn FnMut(JobState)) -> Result<(), Error> {
+        self.reply.read(Kind::STATES, Kind::STATES_ARE, |from| {
+            for _ in 0..from.count(records::State::LEAST)? {
+                show::states(&records::State::read(from)?, each);
+            }
+            Ok(())
+        })
+    }
+}

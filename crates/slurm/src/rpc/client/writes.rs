@@ -1,0 +1,179 @@
+//! What a controller can be told to do. Each order is compared byte by byte with what Slurm's own programs send; what has no
+//! such comparison is refused before anything is sent ([`Error::Unsendable`]).
+//!
+//! An order that fails may have been carried out: [`Error::is_undone`] says when it certainly was not.
+
+use super::{Client, bodies};
+use crate::cluster::{Reach, Requeue};
+use crate::errno::Errno;
+use crate::objects::{JobDesc, KillJobs, KillJobsRespJob, NodeUpdate, Partition, ReservationDesc};
+use crate::rpc::codec::{Malformed, Reader, Text, Wire};
+use crate::rpc::error::Error;
+use crate::rpc::{Credential, Kind, records, show};
+
+/// A job that was queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its number.
+    pub job_id: u32,
+    /// What Slurm has to say although it took the job, if anything: that it is held, for example.
+    pub warning: Option<Errno>,
+    /// Words of the site's submission plugin.
+    pub message: Option<String>,
+}
+
+impl Submitted {
+    fn of(job_id: u32, error: u32, message: Text<'_>) -> Self {
+        let errno = Errno(error.cast_signed());
+        let message = message.string().filter(|message| !message.is_empty());
+        Self { job_id, warning: (errno != Errno::NONE).then_some(errno), message }
+    }
+}
+
+impl Client {
+    /// Queues a job.
+    pub fn submit(&self, credential: &Credential, desc: &JobDesc) -> Result<Submitted, Error> {
+        let body = bodies::submit(desc)?;
+        self.order(credential, Kind::SUBMIT, &body)?.read(Kind::SUBMIT, Kind::SUBMITTED, submitted)
+    }
+
+    /// Queues a heterogeneous job: what each of its components asks for; the first has the script.
+    pub fn submit_het(&self, credential: &Credential, components: &[JobDesc]) -> Result<Submitted, Error> {
+        let body = bodies::submit_het(components)?;
+        self.order(credential, Kind::SUBMIT_HET, &body)?.read(Kind::SUBMIT_HET, Kind::SUBMITTED, submitted)
+    }
+
+    /// Queues a job without a script, that only holds what it is given.
+    pub fn allocate(&self, credential: &Credential, desc: &JobDesc) -> Result<Submitted, Error> {
+        let reply = self.order(credential, Kind::ALLOCATE, &bodies::allocate(desc)?)?;
+        reply.read(Kind::ALLOCATE, Kind::ALLOCATED, |from| {
+            let record = records::Allocated::read(from)?;
+            Ok(Submitted::of(record.job, record.error, record.message))
+        })
+    }
+
+    /// Changes a job. What `desc` does not name stays; `hold` holds or releases it.
+    pub fn update_job(&self, credential: &Credential, id: u32, desc: &JobDesc) -> Result<(), Error> {
+        self.done(credential, Kind::UPDATE_JOB, &bodies::update_job(id, desc)?)
+    }
+
+    /// Sends a signal to processes of a job; 9 cancels it. `job` is a number, or `array_task`.
+    pub fn signal(&self, credential: &Credential, job: &str, signal: i32, reach: Reach) -> Result<(), Error> {
+        self.done(credential, Kind::KILL, &bodies::kill(job, signal, reach)?)
+    }
+
+    /// Sends a signal to all jobs that fit; 9 cancels them, and is sent if none is named. `number_of` knows the numbers of users.
+    /// Gives what came of it: for each job with the flag `VERBOSE`, or else for those for which it failed.
+    pub fn kill_many(
+        &self,
+        credential: &Credential,
+        wanted: &KillJobs,
+        number_of: &dyn Fn(&str) -> Option<u32>,
+    ) -> Result<Vec<KillJobsRespJob>, Error> {
+        let reply = self.order(credential, Kind::KILL_MANY, &bodies::kill_many(wanted, number_of)?)?;
+        reply.read(Kind::KILL_MANY, Kind::KILLED, |from| {
+            let killed: Vec<records::Killed<'_>> = Wire::read(from)?;
+            Ok(killed.iter().map(show::killed).collect())
+        })
+    }
+
+    /// Stops a job and puts it back into the queue.
+    pub fn requeue(&self, credential: &Credential, job: &str, how: Requeue) -> Result<(), Error> {
+        self.done(credential, Kind::REQUEUE, &bodies::requeue(job, how)?)
+    }
+
+    /// Suspends a job.
+    pub fn suspend(&self, credential: &Credential, job: &str) -> Result<(), Error> {
+        self.done(credential, Kind::SUSPEND, &bodies::suspend(job)?)
+    }
+
+    /// Lets a suspended job go on.
+    pub fn resume(&self, credential: &Credential, job: &str) -> Result<(), Error> {
+        self.done(credential, Kind::SUSPEND, &bodies::resume(job)?)
+    }
+
+    /// Changes the nodes that `update` names, or else those named by `names`.
+    pub fn update_nodes(&self, credential: &Credential, names: &[String], update: &NodeUpdate) -> Result<(), Error> {
+        self.done(credential, Kind::UPDATE_NODES, &bodies::update_nodes(names, update)?)
+    }
+
+    /// Adds nodes: a line as in `slurm.conf`, such as `NodeName=n9 CPUs=4 State=CLOUD`.
+    pub fn create_nodes(&self, credential: &Credential, line: &str) -> Result<(), Error> {
+        self.done(credential, Kind::CREATE_NODES, &bodies::create_nodes(line)?)
+    }
+
+    /// Removes nodes that were added: their names, with ranges.
+    pub fn delete_nodes(&self, credential: &Credential, names: &str) -> Result<(), Error> {
+        self.done(credential, Kind::DELETE_NODES, &bodies::delete_nodes(names)?)
+    }
+
+    /// Makes a partition.
+    pub fn create_partition(&self, credential: &Credential, partition: &Partition) -> Result<(), Error> {
+        self.done(credential, Kind::CREATE_PARTITION, &bodies::partition(partition)?)
+    }
+
+    /// Changes the partition of that name. What is not set stays; what only tells how a partition is is passed over, so that one
+    /// that was shown can be given back.
+    pub fn update_partition(&self, credential: &Credential, partition: &Partition) -> Result<(), Error> {
+        self.done(credential, Kind::UPDATE_PARTITION, &bodies::partition(partition)?)
+    }
+
+    /// Removes a partition.
+    pub fn delete_partition(&self, credential: &Credential, name: &str) -> Result<(), Error> {
+        self.done(credential, Kind::DELETE_PARTITION, &bodies::delete(name)?)
+    }
+
+    /// Makes a reservation. Gives its name, which the controller makes up if none is given.
+    pub fn create_reservation(&self, credential: &Credential, desc: &ReservationDesc) -> Result<String, Error> {
+        let reply = self.order(credential, Kind::CREATE_RESERVATION, &bodies::create_reservation(desc)?)?;
+        reply.read(Kind::CREATE_RESERVATION, Kind::RESERVATION_CREATED, |from| {
+            Ok(Text::read(from)?.string().unwrap_or_default())
+        })
+    }
+
+    /// Changes the reservation of that name. What is not set stays.
+    pub fn update_reservation(&self, credential: &Credential, desc: &ReservationDesc) -> Result<(), Error> {
+        self.done(credential, Kind::UPDATE_RESERVATION, &bodies::update_reservation(desc)?)
+    }
+
+    /// Removes a reservation.
+    pub fn delete_reservation(&self, credential: &Credential, name: &str) -> Result<(), Error> {
+        self.done(credential, Kind::DELETE_RESERVATION, &bodies::delete(name)?)
+    }
+
+    /// Lets the controller read its configuration again.
+    pub fn reconfigure(&self, credential: &Credential) -> Result<(), Error> {
+        self.done(credential, Kind::RECONFIGURE, &[])
+    }
+
+    /// An order whose answer is that it is done, or what came of each task of an array.
+    fn done(&self, credential: &Credential, kind: Kind, body: &[u8]) -> Result<(), Error> {
+        let reply = self.order(credential, kind, body)?;
+        match reply.kind {
+            Kind::RESULT | Kind::RESULT_WITH_WORDS => Ok(()),
+            _ => reply.read(kind, Kind::TASKS_ANSWER, first_refusal)?.map_or(Ok(()), Err),
+        }
+    }
+}
+
+fn submitted(from: &mut Reader<'_>) -> Result<Submitted, Malformed> {
+    let job_id = from.u32()?;
+    // the batch step
+    from.u32()?;
+    let error = from.u32()?;
+    Ok(Submitted::of(job_id, error, Text::read(from)?))
+}
+
+/// The first of an array's tasks that was refused something.
+fn first_refusal(from: &mut Reader<'_>) -> Result<Option<Error>, Malformed> {
+    let mut first = None;
+    for _ in 0..from.count(12)? {
+        let errno = Errno(from.u32()?.cast_signed());
+        let tasks = Text::read(from)?.string().unwrap_or_default();
+        let words = Text::read(from)?.string().unwrap_or_else(|| errno.text().to_owned());
+        if errno != Errno::NONE && first.is_none() {
+            first = Some(Error::Refused { errno, words: Some(format!("{tasks}: {words}")) });
+        }
+    }
+    Ok(first)
+}

@@ -1,0 +1,65 @@
+//! The API's objects as what a controller is told to do.
+//!
+//! A controller believes what it gets. So every field is set from a typed value or carries its own "not set", and each order
+//! here is compared byte by byte with what the real commands and the real slurmrestd of 24.11 send for the same request
+//! (`recorded`). What has no such comparison is not sent: see [`Unsendable`].
+
+mod job;
+mod kill;
+mod node;
+mod partition;
+mod reservation;
+
+pub(super) use job::{Joined as JoinedJob, description};
+pub(super) use kill::{Joined as JoinedKill, kill_many};
+pub(super) use node::{Joined as JoinedNode, added, change};
+pub(super) use partition::{Joined as JoinedPartition, partition};
+pub(super) use reservation::{Joined as JoinedReservation, change as change_reservation, create as create_reservation};
+
+use thiserror::Error;
+
+use super::codec::NO_VAL;
+use super::records::StepId;
+use crate::table::{Object, Writer};
+use crate::version::Version;
+
+/// Why something is not sent to a controller.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Unsendable {
+    /// It has not been compared with what Slurm's own commands send.
+    #[error("{0} cannot be sent to the controller yet")]
+    Field(&'static str),
+    /// It has to be said.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// It is none of the values that the field may have.
+    #[error("{field}: {value} is not possible")]
+    Value {
+        /// Its name.
+        field: &'static str,
+        /// What it was.
+        value: String,
+    },
+}
+
+/// That nothing else is asked for than what was taken out of `rest`.
+fn nothing_else<T: Object + PartialEq>(rest: &T) -> Result<(), Unsendable> {
+    if *rest == T::default() {
+        return Ok(());
+    }
+    let mut nowhere = Writer::new(Version::V45);
+    let given = T::FIELDS.iter().find(|field| (field.write)(rest, &mut nowhere));
+    given.map_or(Ok(()), |field| Err(Unsendable::Field(field.path)))
+}
+
+/// A number that the wire has in fewer bits, or that may not be negative.
+fn fit<T: TryFrom<i32>>(field: &'static str, number: i32) -> Result<T, Unsendable> {
+    T::try_from(number).map_err(|_| Unsendable::Value { field, value: number.to_string() })
+}
+
+/// The step of an order that is for a job that is named by a text.
+pub(super) const NAMED: StepId = StepId { sluid: 0, job: NO_VAL, step: NO_VAL, component: NO_VAL };
+
+#[cfg(test)]
+mod recorded;

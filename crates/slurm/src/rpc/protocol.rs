@@ -1,0 +1,71 @@
+//! Versions of the protocol.
+
+use std::fmt;
+
+/// A version of the protocol: that of a release, and spoken by it and by those of about eighteen months after it.
+///
+/// The number is the release's place in Slurm's history, times 256; a controller answers in the version it was asked in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Slurm 24.11's: understood by 24.11, 25.05, 25.11 and 26.05.
+    V24_11,
+    /// Slurm 25.11's: understood by 25.11 and 26.05, and by the releases of the following year.
+    V25_11,
+    /// Slurm 26.05's: understood by 26.05, and by the releases of the following eighteen months. It tells a little more.
+    V26_05,
+}
+
+impl Protocol {
+    /// All that are spoken, the most widely understood one first.
+    pub const ALL: [Self; 3] = [Self::V24_11, Self::V25_11, Self::V26_05];
+
+    /// As it is on the wire.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::V24_11 => 0x2a00,
+            Self::V25_11 => 0x2c00,
+            Self::V26_05 => 0x2d00,
+        }
+    }
+
+    /// The version with this number, if it is spoken.
+    pub fn of_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.number() == number)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V24_11 => "24.11",
+            Self::V25_11 => "25.11",
+            Self::V26_05 => "26.05",
+        })
+    }
+}
+
+/// What a version's number says, also of versions that are not spoken: `24.11`, or the number.
+pub(super) fn release_of(number: u16) -> String {
+    // Slurm counts releases: 22.05 is 38, and there was one in each February or May and each November since
+    const RELEASES: [&str; 8] = ["22.05", "23.02", "23.11", "24.05", "24.11", "25.05", "25.11", "26.05"];
+    let known = (number >> 8).checked_sub(38).and_then(|place| RELEASES.get(usize::from(place)));
+    known.map_or_else(|| format!("{number:#06x}"), |release| (*release).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_releases() {
+        for version in Protocol::ALL {
+            assert_eq!(release_of(version.number()), version.to_string());
+            assert_eq!(Protocol::of_number(version.number()), Some(version));
+        }
+        assert_eq!(Protocol::of_number(0x2900), None);
+        assert_eq!(release_of(0x2600), "22.05");
+        assert_eq!(release_of(0x2d00), "26.05");
+        assert_eq!(release_of(0x0100), "0x0100");
+        assert_eq!(release_of(0xffff), "0xffff");
+    }
+}
