@@ -16,7 +16,7 @@ fn jobs_run_and_our_binary_does_too() {
     wait_for("the job to run", SOON, || (std::fs::read_to_string(&note).ok()? == "alice\n").then_some(()));
     let token = cluster.token("bob");
     assert_eq!(token.split('.').count(), 3, "{token}");
-    assert!(cluster.key().is_file() && cluster.url("/").starts_with("http://127.0.0.1:"));
+    assert!(cluster.etc("jwt_hs256.key").is_file() && cluster.url("/").starts_with("http://127.0.0.1:"));
 }
 
 #[test]

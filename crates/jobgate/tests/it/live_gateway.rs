@@ -15,7 +15,7 @@ use crate::fixture::{Client, Cluster, Gateway, Home, SOON, wait_for};
 const VERSIONS: [u32; 6] = [40, 41, 42, 43, 44, 45];
 
 /// A gateway in front of the cluster. `more`: further lines of `[slurm.controller]`.
-fn gateway(cluster: &Cluster, more: &str) -> (Gateway, Home) {
+pub(crate) fn gateway(cluster: &Cluster, more: &str) -> (Gateway, Home) {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let host = host.trim().split('.').next().unwrap().to_owned();
     let address = format!("{host}({}):{}", cluster.controller.ip(), cluster.controller.port());

@@ -16,7 +16,7 @@ pub(crate) fn front(cluster: &Cluster, controller: std::net::SocketAddr) -> Home
          [slurm.users]\nalice = {{ uid = 2001, gid = 2001 }}\nbob = {{ uid = 2002, gid = 2002 }}\n"
     ));
     let key = home.path("etc/jwt_hs256.key");
-    std::fs::write(&key, std::fs::read(cluster.key()).unwrap()).unwrap();
+    std::fs::write(&key, std::fs::read(cluster.etc("jwt_hs256.key")).unwrap()).unwrap();
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     home
 }

