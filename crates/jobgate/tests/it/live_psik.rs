@@ -38,7 +38,6 @@ fn psik_api_v2_hardened() {
 }
 
 #[test]
-#[ignore = "the other generation runs always; this one by --run-ignored all"]
 fn psik_api_v1_hardened() {
     rest("v1");
 }
@@ -81,7 +80,6 @@ fn psik_3_1_command_line_hardened() {
 }
 
 #[test]
-#[ignore = "the other version runs always; this one by --run-ignored all"]
 fn psik_3_0_command_line_hardened() {
     command_line("3.0");
 }
