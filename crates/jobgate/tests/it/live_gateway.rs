@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fixture::http::Address;
+use crate::fixture::slurm::{Keys, Token};
 use crate::fixture::{Client, Cluster, Gateway, Home, SOON, wait_for};
+use crate::live_jobs;
 
 /// The versions that every release from 24.11 on serves at least one of.
 const VERSIONS: [u32; 6] = [40, 41, 42, 43, 44, 45];
@@ -140,6 +142,52 @@ fn orders_go_to_the_controller_in_the_callers_name() {
     let refused = stranger.get("/slurm/v0.0.42/jobs");
     assert_eq!((refused.status, &refused.json()["errors"][0]["error_number"]), (511, &json!(1007)));
     assert_eq!(gateway.client().get("/slurm/v0.0.42/jobs").status, 401);
+}
+
+/// The controller judges a token, or the gateway does, with the cluster's keys: the answer is slurmrestd's.
+#[test]
+fn tokens_are_worth_what_they_are_to_slurmrestd() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let keys = Keys::of(&cluster);
+    let (asking, _home) = gateway(&cluster, "");
+    let home = live_jobs::front(&cluster, cluster.controller);
+    let judging = live_jobs::serve(&home);
+    let kinds = [
+        Token::Good,
+        Token::UserName,
+        Token::Rs256,
+        Token::Expired,
+        Token::WrongKey,
+        Token::NoAlgorithm,
+        Token::NoExpiry,
+        Token::NoClaim,
+        Token::Rs256NoKid,
+        Token::Rs256BadKid,
+    ];
+    let mut wrong = Vec::new();
+    for kind in kinds {
+        let token = keys.token("alice", kind);
+        let told = |mut client: Client| {
+            ["jobs", "nodes"].map(|path| {
+                let answer = client.get(&format!("/slurm/v0.0.42/{path}"));
+                let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                (answer.status, body["errors"][0]["error_number"].clone())
+            })
+        };
+        let theirs = told(slurmrestd(&cluster, &token));
+        assert_eq!(
+            theirs[0].0 == 200,
+            matches!(kind, Token::Good | Token::UserName | Token::Rs256),
+            "{kind:?}: {theirs:?}"
+        );
+        for (gateway, whose) in [(&asking, "the controller judges"), (&judging, "the gateway judges")] {
+            let ours = told(with_token(gateway.client(), &token));
+            if ours != theirs {
+                wrong.push(format!("{kind:?}, {whose}: {ours:?}, slurmrestd: {theirs:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// How often the controller was asked for something that a client may want, by its own count.

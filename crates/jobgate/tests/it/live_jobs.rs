@@ -8,16 +8,19 @@ use serde_json::{Value, json};
 use crate::fixture::http::Body;
 use crate::fixture::{Answer, Client, Cluster, Gateway, Home, SOON, wait_for};
 
-/// A gateway in front of the cluster: it has its key.
+/// A gateway in front of the cluster: it has its keys.
 pub(crate) fn front(cluster: &Cluster, controller: std::net::SocketAddr) -> Home {
     let home = Home::with_settings(&format!(
         "poll_interval = \"1s\"\n[[server.listener]]\naddress = \"127.0.0.1:0\"\naccept = [\"jwt\"]\n[slurm]\njwt_key = \"../../etc/jwt_hs256.key\"\n\
+         jwks = \"../../etc/jwks.pub.json\"\n\
          [slurm.controller]\naddresses = [\"{controller}\"]\ntimeout = \"4s\"\nfreshness = \"500ms\"\n\
          [slurm.users]\nalice = {{ uid = 2001, gid = 2001 }}\nbob = {{ uid = 2002, gid = 2002 }}\n"
     ));
-    let key = home.path("etc/jwt_hs256.key");
-    std::fs::write(&key, std::fs::read(cluster.etc("jwt_hs256.key")).unwrap()).unwrap();
-    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for name in ["jwt_hs256.key", "jwks.pub.json"] {
+        let copy = home.path("etc").join(name);
+        std::fs::write(&copy, std::fs::read(cluster.etc(name)).unwrap()).unwrap();
+        std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
     home
 }
 
