@@ -42,7 +42,7 @@ pub use auth::slurm::Accepted;
 pub use auth::{
     AuthSettings, AutosubmitKeys, CasSettings, ClaimsFrom, Clients, Door, Freshness, GithubSettings, Issuer,
     IssuerSettings, KeySource, LoginSettings, Logins, Mode, Names, OidcSettings, ProviderSettings, RateSettings,
-    RoleClaim, Secret, SecretMethod, SecretSettings, SlurmKeys, TrustError, Vouching, Wire, shared_key,
+    RoleClaim, Secret, SecretMethod, SecretSettings, SlurmKeys, TrustError, Vouching, Wire, make_secret, shared_key,
 };
 pub use auth::{Protection, SigningKey};
 pub use autosubmit::{AutosubmitSettings, Background, Draw, read_api_file};

@@ -1,14 +1,15 @@
 //! Keys and secrets in files: read when they are needed, and again when they have changed.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use rustix::rand::GetRandomFlags;
 
 /// No key or set of keys is larger, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -82,6 +83,34 @@ pub(super) fn secret(path: &Path) -> Result<Vec<u8>, String> {
         0 => Ok(()),
         _ => Err(format!("{} can be read or written by others; run `chmod 600` on it", path.display())),
     })
+}
+
+/// Makes a key of so many random bytes that nobody else can read, and its directory. Of several that try at the same time one
+/// succeeds, and the others find its key.
+///
+/// # Errors
+///
+/// When the directory or the file cannot be made.
+pub fn make(path: &Path, length: usize) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    // of the kernel: the cryptographic library's own generator takes longer to start than a command may take
+    let mut key = vec![0; length];
+    if rustix::rand::getrandom(&mut key, GetRandomFlags::empty())? != length {
+        return Err(io::Error::other("the system has no random bytes"));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = dir.join(format!(".{name}.{}", std::process::id()));
+    // left behind by somebody who had our number and was killed
+    drop(std::fs::remove_file(&draft));
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let linked = file.write_all(&key).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&draft, path));
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => File::open(dir)?.sync_all(),
+    }
 }
 
 /// Refuses secrets that can be guessed: short ones, ones with few different bytes, and ones that everybody knows.
@@ -184,5 +213,17 @@ mod tests {
         assert_eq!(watched.get(|| panic!("nothing has changed")), (1, Ok(Arc::new(3))));
         std::fs::write(&path, "abcd").unwrap();
         assert_eq!(get(), (2, Ok(Arc::new(4))));
+    }
+
+    #[test]
+    fn whoever_makes_the_key_first_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/slurm_jwt.key");
+        make(&path, 32).unwrap();
+        let key = std::fs::read(&path).unwrap();
+        assert_eq!((key.len(), path.metadata().unwrap().mode() & 0o777), (32, 0o600));
+        make(&path, 32).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), key);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left lying around");
     }
 }

@@ -42,6 +42,7 @@ pub(crate) use identify::Identity;
 use identify::{Standing, client_of};
 pub(crate) use issue::issue;
 pub use jwt::{Freshness, Issuer, IssuerSettings, KeySource, RoleClaim, SlurmKeys, TrustError, shared_key};
+pub use keyfile::make as make_secret;
 use login::Brought;
 pub use login::{
     CasSettings, ClaimsFrom, GithubSettings, LoginSettings, Logins, OidcSettings, ProviderSettings, SecretMethod,

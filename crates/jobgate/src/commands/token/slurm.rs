@@ -1,14 +1,8 @@
 //! `jobgate token` without a subcommand: tokens for Slurm's REST clients, signed with the gateway's key.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
-
 use anyhow::{Context, bail};
 use jobgate_engine::audit::{Event, Outcome, fingerprint};
 use jobgate_slurm::jwt::{Lifespan, MIN_KEY_LENGTH};
-use rustix::rand::GetRandomFlags;
 
 use crate::accounts;
 use crate::cli::token::SlurmToken;
@@ -28,7 +22,8 @@ pub(super) fn run(args: &SlurmToken, printer: &mut Printer) -> anyhow::Result<Ex
         bail!("no shared key is configured, only key sets (slurm.jwks); set slurm.jwt_key to have tokens made here");
     };
     if config.slurm.jwt_key.is_none() && !path.exists() {
-        make(&path).with_context(|| format!("cannot make the key {}", path.display()))?;
+        jobgate_server::make_secret(&path, MIN_KEY_LENGTH)
+            .with_context(|| format!("cannot make the key {}", path.display()))?;
     }
     let key = jobgate_server::shared_key(&path).map_err(anyhow::Error::msg).with_context(|| {
         format!("cannot use the key {}; `(umask 077; openssl rand {MIN_KEY_LENGTH} >FILE)` makes one", path.display())
@@ -73,31 +68,8 @@ impl Wish {
     }
 }
 
-/// Makes a key that nobody else can read. Of several that try at the same time one succeeds, and the others find its key.
-fn make(path: &Path) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let mut key = [0_u8; MIN_KEY_LENGTH];
-    if rustix::rand::getrandom(&mut key, GetRandomFlags::empty())? != key.len() {
-        return Err(io::Error::other("the system has no random bytes"));
-    }
-    let draft = dir.join(format!(".slurm_jwt.key.{}", std::process::id()));
-    // Left behind by somebody who had our number and was killed.
-    drop(std::fs::remove_file(&draft));
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let linked = file.write_all(&key).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&draft, path));
-    std::fs::remove_file(&draft)?;
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => File::open(dir)?.sync_all(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
     use crate::cli::{Cli, Command};
     use clap::Parser;
@@ -127,17 +99,5 @@ mod tests {
         {
             assert!(wish(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn whoever_makes_the_key_first_wins() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/b/slurm_jwt.key");
-        make(&path).unwrap();
-        let key = std::fs::read(&path).unwrap();
-        assert_eq!((key.len(), path.metadata().unwrap().mode() & 0o777), (MIN_KEY_LENGTH, 0o600));
-        make(&path).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), key);
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left lying around");
     }
 }

@@ -1,9 +1,6 @@
 //! Texts that a browser keeps for us and can neither read nor change: what is in our cookies.
 
 use std::fmt;
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -44,7 +41,7 @@ impl Sealer {
     pub(super) fn open(state_dir: &Path) -> Result<Self, String> {
         let path = state_dir.join(FILE);
         if !path.exists() {
-            make(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+            keyfile::make(&path, LENGTH).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         }
         let key = keyfile::secret(&path)?;
         let unusable =
@@ -87,25 +84,6 @@ pub(super) fn random_word() -> Result<String, String> {
     let mut bytes = [0; LENGTH];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system has no random bytes".to_owned())?;
     Ok(BASE64.encode(bytes))
-}
-
-/// Makes a key that nobody else can read. Of several that try at the same time one succeeds, and the others find its key.
-fn make(path: &Path) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let mut key = [0; LENGTH];
-    aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("the system has no random bytes"))?;
-    let draft = dir.join(format!(".{FILE}.{}", std::process::id()));
-    // left behind by somebody who had our number and was killed
-    drop(std::fs::remove_file(&draft));
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let linked = file.write_all(&key).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&draft, path));
-    std::fs::remove_file(&draft)?;
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => File::open(dir)?.sync_all(),
-    }
 }
 
 #[cfg(test)]
