@@ -27,6 +27,7 @@ mod house;
 mod live_books;
 mod live_chaos;
 mod live_cluster;
+mod live_clusters;
 mod live_gateway;
 mod live_guides;
 mod live_jobs;

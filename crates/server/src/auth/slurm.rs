@@ -10,7 +10,7 @@ use jobgate_slurm::site::{Caller, Proof};
 
 use super::identify::{Identity, client_of};
 use super::names::Vouching;
-use super::tokens::Refusal;
+use super::tokens::{Refusal, Tokens};
 use super::{Door, Gatekeeper, certificate};
 use crate::accept::Peer;
 
@@ -80,8 +80,15 @@ pub(super) enum Asking {
     Known(Box<Identity>, Asker),
 }
 
-/// Who asks. `now`: unix seconds.
-pub(super) async fn asking(gate: &Gatekeeper, door: &Door, peer: &Peer, parts: &Parts, now: i64) -> Asking {
+/// Who asks. `tokens`: what counts for the cluster that is asked about. `now`: unix seconds.
+pub(super) async fn asking(
+    gate: &Gatekeeper,
+    tokens: &Tokens,
+    door: &Door,
+    peer: &Peer,
+    parts: &Parts,
+    now: i64,
+) -> Asking {
     let headers = &parts.headers;
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
     let name = text("x-slurm-user-name").filter(|name| !name.is_empty());
@@ -95,7 +102,7 @@ pub(super) async fn asking(gate: &Gatekeeper, door: &Door, peer: &Peer, parts: &
     };
     let identity = match token {
         Some(_) if gate.accepted == Accepted::Sockets => return Asking::Nobody,
-        Some(token) => match gate.tokens.check(door, token, now).await {
+        Some(token) => match tokens.check(door, token, now).await {
             Ok(identity) => identity,
             Err(Refusal::Away(why)) => return Asking::Away(why),
             Err(refusal) => return Asking::Refused(refusal.to_string()),

@@ -17,7 +17,7 @@ use jobgate_model::{
 };
 use jobgate_slurm::cluster::{Fault, Reach};
 use jobgate_slurm::errno::Errno;
-use jobgate_slurm::objects::{Job, JobDesc, JobSubmitRequest};
+use jobgate_slurm::objects::{ExitCode, Job, JobDesc, JobSubmitRequest};
 use jobgate_slurm::rpc::Error as RpcError;
 use jobgate_slurm::site::Seen as _;
 use jobgate_slurm::table::{Flags, Num, Reader};
@@ -25,7 +25,8 @@ use jobgate_slurm::version::Version;
 
 use super::super::attempt::{attempted, note_attempt};
 use super::super::commands::{Accounting, merge, phase};
-use super::{Asking, Remote, marker};
+use super::{Asking, Remote, SlurmPrograms, marker};
+use crate::command::Programs;
 
 /// Clocks of controllers may differ from ours by so many seconds.
 const SKEW: u32 = 10;
@@ -44,7 +45,8 @@ pub struct Described {
     remote: Arc<Remote>,
     /// As whom jobs of psik's local mode run: this process's own login.
     login: String,
-    accounting: Accounting,
+    /// Slurm's own programs, where they are this cluster's.
+    accounting: Option<Accounting>,
 }
 
 /// What is known of a run.
@@ -56,7 +58,12 @@ struct Known {
 impl Described {
     /// `login` is that of this process.
     pub fn new(remote: Arc<Remote>, login: String) -> Self {
-        Self { remote, login, accounting: Accounting::default() }
+        let programs = match &remote.programs {
+            SlurmPrograms::Usual => Some(Programs::default()),
+            SlurmPrograms::With(conf) => Some(Programs { conf: Some(conf.clone()), ..Programs::default() }),
+            SlurmPrograms::Others => None,
+        };
+        Self { remote, login, accounting: programs.map(|programs| Accounting { programs }) }
     }
 
     /// Whether a job is described in Slurm's terms.
@@ -74,9 +81,9 @@ impl Described {
     }
 
     /// So long a submission may be under way.
-    fn window(&self) -> Duration {
+    fn window(&self, login: &str) -> Duration {
         let total = self.remote.limits().total;
-        let expires = self.remote.signed_for("root", 1).is_some();
+        let expires = self.remote.signed_for(login, 1).is_some();
         if expires { total + Duration::from_secs(u64::from(2 * SKEW)) } else { total + STRAY }
     }
 
@@ -125,6 +132,24 @@ impl Described {
     /// What it means that nobody knows a run (any more). A controller that was started after the run was queued, and would still
     /// know of it if it had ended, has lost it: Slurm saves its state some seconds late.
     fn missing(&self, run: &RunRef) -> Phase {
+    /// How jobs ended that are not in the queue any more, as far as the accounting database knows: by Slurm's own programs, and for
+    /// what those do not know by the configured way to it.
+    fn accounted(&self, login: &str, ids: &[String]) -> HashMap<String, Phase> {
+        let mut seen = self.accounting.as_ref().map(|programs| programs.phases(ids)).unwrap_or_default();
+        let rest: Vec<i64> = ids.iter().filter(|id| !seen.contains_key(*id)).filter_map(|id| id.parse().ok()).collect();
+        let Some(caller) = self.remote.caller_for(login).filter(|_| !rest.is_empty()) else { return seen };
+        let mut told = HashMap::new();
+        for record in self.remote.records(&caller, &rest).unwrap_or_default() {
+            let whole = [record.array_job_id, record.het_job_id].into_iter().flatten().find(|id| *id != 0);
+            let Some(id) = whole.and_then(|id| u32::try_from(id).ok()).or(record.job_id) else { continue };
+            let state = record.state_current.iter().flat_map(Flags::iter).next().unwrap_or_default();
+            merge(&mut told, &id.to_string(), phase(state, &exit_of(record.exit_code.as_ref())));
+        }
+        // it is told of beginnings and ends: what has no end there may have been lost on the way
+        seen.extend(told.into_iter().filter(|(_, phase)| matches!(phase, Phase::Ended(..))));
+        seen
+    }
+
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let (Some(booted), Some(age)) = (self.remote.boot_time(), self.remote.min_job_age()) else {
             return Phase::Absent;
@@ -189,16 +214,14 @@ impl Backend for Described {
         }
         Err(Error::invalid(
             "this place takes jobs of Slurm's own dialect (/slurm/V/job/submit) only; psik's jobs need a backend of type \
-             \"slurm\" in the configuration, which runs them as the gateway's own user",
+             \"slurm\" in the configuration, which runs them as the gateway's own user by Slurm's programs (of a cluster of \
+             [slurm.clusters] only if its controller's `conf` is set)",
         ))
     }
 
     fn submit(&self, request: &RunRequest<'_>) -> Submission {
-        let desc = match description(request.base) {
-            Ok(mut desc) => {
-                marker::put(&mut desc, request.marker);
-                desc
-            }
+        let mut asked = match description(request.base) {
+            Ok(asked) => asked,
             Err(error) => return Submission::Refused(error),
         };
         self.send(request, &desc).unwrap_or_else(Submission::Refused)
@@ -217,9 +240,10 @@ impl Backend for Described {
         if let Some(number) = found {
             return Ok(Some(NativeId(number.to_string())));
         }
-        if age < self.window() {
+        let window = self.window(self.login_of(&run.owner));
+        if age < window {
             let text = "the submission may still reach Slurm's controller; it is looked for again";
-            return Err(Error::new(ErrorKind::Timeout, text).retry_after(self.window().saturating_sub(age)));
+            return Err(Error::new(ErrorKind::Timeout, text).retry_after(window.saturating_sub(age)));
         }
         let sent = sent.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         if self.remote.boot_time().is_some_and(|booted| booted > sent - 1.0 && booted < sent + UNSAVED) {
@@ -287,7 +311,7 @@ impl Backend for Described {
             };
             let gone: Vec<String> =
                 runs.iter().filter(is_gone).filter_map(|run| Some(run.native.as_ref()?.0.clone())).collect();
-            let accounted = if gone.is_empty() { HashMap::new() } else { self.accounting.phases(&gone) };
+            let accounted = if gone.is_empty() { HashMap::new() } else { self.accounted(login, &gone) };
             for run in runs {
                 let native = run.native.as_ref().map(|native| native.0.as_str()).unwrap_or_default();
                 let seen = known.get(native);
@@ -323,7 +347,7 @@ fn description(base: &Path) -> Result<JobDesc, Error> {
     desc.script = desc.script.or(request.script);
     match reader.problems.first() {
         Some(problem) => Err(unreadable(format!("{}: {}", problem.source, problem.description))),
-        None => Ok(desc),
+        None => Ok(asked),
     }
 }
 
@@ -346,16 +370,20 @@ fn phase_of(job: &Job) -> Phase {
     // what squeue calls it: the most telling of the words
     let telling = ["CONFIGURING", "COMPLETING", "REQUEUE_HOLD", "SPECIAL_EXIT"];
     let word = telling.iter().find(|word| states.contains(word)).copied().or(states.first().copied());
-    let code = job.exit_code.as_ref();
-    let number = |number: Option<u32>| number.unwrap_or(0);
-    let exit = format!(
-        "{}:{}",
-        number(code.and_then(|code| code.return_code).and_then(Num::number)),
-        number(code.and_then(|code| code.signal_id).and_then(Num::number).map(u32::from))
-    );
+    let exit = exit_of(job.exit_code.as_ref());
     let waits = matches!(word, Some("PENDING" | "CONFIGURING" | "REQUEUE_HOLD" | "SPECIAL_EXIT"));
     let detail = if waits { job.state_reason.clone().unwrap_or_default() } else { exit };
     phase(word.unwrap_or_default(), &detail)
+}
+
+/// As `sacct` writes it: the code, and the signal's number.
+fn exit_of(code: Option<&ExitCode>) -> String {
+    let number = |number: Option<u32>| number.unwrap_or(0);
+    format!(
+        "{}:{}",
+        number(code.and_then(|code| code.return_code).and_then(Num::number)),
+        number(code.and_then(|code| code.signal_id).and_then(Num::number).map(u32::from))
+    )
 }
 
 fn unavailable(fault: Fault) -> Error {
@@ -376,7 +404,6 @@ fn failure(asking: Asking) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use jobgate_slurm::objects::ExitCode;
     use jobgate_slurm::table::Time;
 
     use super::*;
