@@ -28,6 +28,7 @@ mod live_books;
 mod live_chaos;
 mod live_cluster;
 mod live_clusters;
+mod live_components;
 mod live_gateway;
 mod live_guides;
 mod live_jobs;

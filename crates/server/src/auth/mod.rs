@@ -258,6 +258,11 @@ impl Gatekeeper {
         Ok(Principal { expires: asker.expires, backends: asker.backends.clone(), ..principal })
     }
 
+    /// The login behind a principal.
+    pub(crate) fn login_name<'a>(&'a self, principal: &'a Principal) -> &'a str {
+        self.names.login_name(principal)
+    }
+
     /// The login of a user of this machine.
     pub(crate) fn login_of(&self, uid: u32) -> Option<String> {
         if uid == self.uid { Some(self.names.login.clone()) } else { (self.names.of_uid)(uid) }
@@ -284,11 +289,6 @@ pub(crate) enum Audience {
     Autosubmit(Guard),
 }
 
-/// Who asks, or why that one is not admitted; an extension of every request that is routed.
-#[derive(Debug, Clone)]
-pub(crate) struct Admission(Arc<Result<Identity, Error>>);
-
-impl Admission {
 /// Which cluster of Slurm's a route is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cluster {
@@ -298,6 +298,11 @@ pub(crate) enum Cluster {
     Further(usize),
 }
 
+/// Who asks, or why that one is not admitted; an extension of every request that is routed.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission(Arc<Result<Identity, Error>>);
+
+impl Admission {
     /// The name for the log line.
     pub(crate) fn name(&self) -> &str {
         self.0.as_ref().as_ref().map_or("-", |identity| &identity.principal.name)
@@ -382,12 +387,12 @@ async fn admit(app: &App, audience: Audience, parts: &mut Parts) -> Result<Resul
 /// The same for Slurm's dialect, which gets to know more about why.
 async fn slurm_asker(
     gate: &Gatekeeper,
+    cluster: Cluster,
     door: &Door,
     peer: &Peer,
     parts: &mut Parts,
     now: i64,
 ) -> Result<Identity, Error> {
-    cluster: Cluster,
     let (tokens, backends) = gate.of_cluster(cluster);
     let asking = slurm::asking(gate, tokens, door, peer, parts, now).await;
     let (standing, outcome) = match asking {
@@ -406,12 +411,12 @@ async fn slurm_asker(
         Asking::Known(mut identity, mut asker) => {
             Trail::of(&parts.extensions).is(&identity.principal);
             let allowed = decide::allow(gate, &mut identity, parts, Dialect::Slurm, now);
+            let allowed = allowed.and_then(|()| decide::may_use_all(&identity.principal, backends));
             asker.principal.backends.clone_from(&identity.principal.backends);
             match allowed {
                 Ok(()) => (slurm::Standing::Known(asker), Ok(*identity)),
                 Err(error) if error.kind() == ErrorKind::Exhausted => {
                     (slurm::Standing::exhausted(error), Ok(*identity))
-            let allowed = allowed.and_then(|()| decide::may_use_all(&identity.principal, backends));
                 }
                 Err(_) => (slurm::Standing::Forbidden, Ok(*identity)),
             }

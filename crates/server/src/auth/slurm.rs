@@ -69,6 +69,16 @@ impl Asker {
     pub(crate) fn caller(&self) -> Caller {
         Caller { login: self.login.clone(), proof: self.proof.clone() }
     }
+
+    /// The same one, who acts as this user.
+    pub(crate) fn caller_as(&self, login: &str) -> Caller {
+        let proof = match &self.proof {
+            proof if login == self.login => proof.clone(),
+            Proof::Token(token) | Proof::Behalf(token) => Proof::Behalf(token.clone()),
+            Proof::Ours => Proof::Ours,
+        };
+        Caller { login: login.to_owned(), proof }
+    }
 }
 
 /// Who asks, or why nobody does.

@@ -77,34 +77,34 @@ impl Credentials {
         brought.insert(caller.login.clone(), caller.proof.clone());
     }
 
-    /// A token for one order: good for so many seconds.
+    /// Somebody who may act for this one does so: its word counts for this one's jobs, too, unless there is a better one.
+    pub(super) fn lend(&self, caller: &Caller) {
+        if matches!(caller.proof, Proof::Behalf(_)) {
+            let brought = self.brought.lock().unwrap_or_else(PoisonError::into_inner);
+            let has_own = matches!(brought.get(&caller.login), Some(Proof::Token(_)));
+            drop(brought);
+            if !has_own {
+                self.remember(caller);
+            }
+        }
+    }
+
+    /// A credential for one order: good for so many seconds.
     pub(super) fn sign_for(&self, login: &str, seconds: u32) -> Option<Credential> {
         let Some(key) = &self.key else { return Some(self.munged(login)?.lasting(seconds)) };
         let token = key.mint(login, Lifespan::Seconds(seconds), jiff::Timestamp::now().as_second()).ok()?;
         Credential::jwt(token).ok()
     }
 
-    fn sign(&self, login: &str) -> Answer<Credential> {
-        let refused = |why: String| Fault::new(Errno::AUTHENTICATION, why);
-        let Some(key) = &self.key else {
-            let words = "the cluster wants a token of its own: send the one of `scontrol token` as \
-                         X-SLURM-USER-TOKEN, or give Jobgate the cluster's key (slurm.jwt_key)";
-            return Err(refused(words.to_owned()));
-        };
-        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, credential)) = signed.get(login).filter(|(at, _)| at.elapsed() < USED) {
-            let _ = at;
-            return Ok(credential.clone());
-        }
     /// What `munged` says, if it is asked at all: it vouches for this process's user and nobody else.
     fn munged(&self, login: &str) -> Option<Credential> {
         let munge = self.munge.as_ref().filter(|munge| munge.login == login)?;
         Some(Credential::munge(Some(munge.socket.clone()), None))
     }
 
-        let now = jiff::Timestamp::now().as_second();
-        let token = key.mint(login, Lifespan::Seconds(LIFESPAN), now).map_err(|error| refused(error.to_string()))?;
-        let credential = Credential::jwt(token).map_err(|error| refused(error.to_string()))?;
+    fn sign(&self, login: &str) -> Answer<Credential> {
+        let refused = |why: String| Fault::new(Errno::AUTHENTICATION, why);
+        let Some(key) = &self.key else {
             if let Some(credential) = self.munged(login) {
                 return Ok(credential);
             }
@@ -115,6 +115,18 @@ impl Credentials {
                 );
                 return Err(refused(words));
             }
+            let words = "the cluster wants a token of its own: send the one of `scontrol token` as \
+                         X-SLURM-USER-TOKEN, or give Jobgate the cluster's key (slurm.jwt_key)";
+            return Err(refused(words.to_owned()));
+        };
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, credential)) = signed.get(login).filter(|(at, _)| at.elapsed() < USED) {
+            let _ = at;
+            return Ok(credential.clone());
+        }
+        let now = jiff::Timestamp::now().as_second();
+        let token = key.mint(login, Lifespan::Seconds(LIFESPAN), now).map_err(|error| refused(error.to_string()))?;
+        let credential = Credential::jwt(token).map_err(|error| refused(error.to_string()))?;
         signed.retain(|_, (at, _)| at.elapsed() < USED);
         signed.insert(login.to_owned(), (Instant::now(), credential.clone()));
         Ok(credential)
@@ -138,15 +150,6 @@ mod tests {
     }
 
     #[test]
-    fn the_last_accepted_token_is_remembered() {
-        let credentials = Credentials::new(None, None);
-        let caller = Caller { login: "alice".into(), proof: Proof::Token(Token::new("a.b.c")) };
-        credentials.remember(&caller);
-        assert_eq!(credentials.remembered("alice"), Some(caller.clone()));
-        assert_eq!(credentials.remembered("bob"), None);
-    }
-}
-    #[test]
     fn munge_speaks_for_ones_own_user_only() {
         let munge = Munge { socket: "/nowhere/munge".into(), login: "alice".into() };
         let credentials = Credentials::new(None, Some(munge));
@@ -165,3 +168,20 @@ mod tests {
         assert_eq!(credentials.remembered("bob"), Some(token));
     }
 
+    #[test]
+    fn the_last_accepted_token_is_remembered() {
+        let credentials = Credentials::new(None, None);
+        let caller = Caller { login: "alice".into(), proof: Proof::Token(Token::new("a.b.c")) };
+        credentials.remember(&caller);
+        assert_eq!(credentials.remembered("alice"), Some(caller.clone()));
+        assert_eq!(credentials.remembered("bob"), None);
+        // root, for others: one's own token is better
+        let behalf = |login: &str| Caller { login: login.into(), proof: Proof::Behalf(Token::new("r.o.t")) };
+        credentials.lend(&behalf("alice"));
+        credentials.lend(&behalf("bob"));
+        assert_eq!(
+            (credentials.remembered("alice"), credentials.remembered("bob")),
+            (Some(caller), Some(behalf("bob")))
+        );
+    }
+}

@@ -87,7 +87,7 @@ impl Described {
         if expires { total + Duration::from_secs(u64::from(2 * SKEW)) } else { total + STRAY }
     }
 
-    fn send(&self, request: &RunRequest<'_>, desc: &JobDesc) -> Result<Submission, Error> {
+    fn send(&self, request: &RunRequest<'_>, asked: &Asked) -> Result<Submission, Error> {
         let login = self.login_of(request.owner);
         let seconds = u32::try_from(self.remote.limits().total.as_secs()).unwrap_or(u32::MAX).saturating_add(SKEW);
         let credential = match self.remote.signed_for(login, seconds) {
@@ -95,7 +95,10 @@ impl Described {
             None => self.remote.credential_of(login)?,
         };
         note_attempt(request.base, request.jobndx)?;
-        let outcome = self.remote.ask(&credential, |client| client.submit(&credential, desc));
+        let outcome = self.remote.ask(&credential, |client| match asked {
+            Asked::Job(desc) => client.submit(&credential, desc),
+            Asked::Components(components) => client.submit_het(&credential, components),
+        });
         self.remote.ordered_by(login);
         Ok(match outcome {
             Ok(submitted) => {
@@ -129,9 +132,6 @@ impl Described {
         outcome.map_err(failure)
     }
 
-    /// What it means that nobody knows a run (any more). A controller that was started after the run was queued, and would still
-    /// know of it if it had ended, has lost it: Slurm saves its state some seconds late.
-    fn missing(&self, run: &RunRef) -> Phase {
     /// How jobs ended that are not in the queue any more, as far as the accounting database knows: by Slurm's own programs, and for
     /// what those do not know by the configured way to it.
     fn accounted(&self, login: &str, ids: &[String]) -> HashMap<String, Phase> {
@@ -150,6 +150,9 @@ impl Described {
         seen
     }
 
+    /// What it means that nobody knows a run (any more). A controller that was started after the run was queued, and would still
+    /// know of it if it had ended, has lost it: Slurm saves its state some seconds late.
+    fn missing(&self, run: &RunRef) -> Phase {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let (Some(booted), Some(age)) = (self.remote.boot_time(), self.remote.min_job_age()) else {
             return Phase::Absent;
@@ -224,7 +227,12 @@ impl Backend for Described {
             Ok(asked) => asked,
             Err(error) => return Submission::Refused(error),
         };
-        self.send(request, &desc).unwrap_or_else(Submission::Refused)
+        for desc in asked.components() {
+            marker::put(desc, request.marker);
+            // whose it is was settled when it was recorded, and is said by the credential
+            desc.user_id = None;
+        }
+        self.send(request, &asked).unwrap_or_else(Submission::Refused)
     }
 
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
@@ -327,8 +335,26 @@ impl Backend for Described {
     }
 }
 
+/// What was asked for.
+#[derive(Debug)]
+enum Asked {
+    /// A job.
+    Job(Box<JobDesc>),
+    /// A heterogeneous job: what each of its components asks for.
+    Components(Vec<JobDesc>),
+}
+
+impl Asked {
+    fn components(&mut self) -> &mut [JobDesc] {
+        match self {
+            Self::Job(desc) => std::slice::from_mut(desc),
+            Self::Components(components) => components,
+        }
+    }
+}
+
 /// What a job was described as.
-fn description(base: &Path) -> Result<JobDesc, Error> {
+fn description(base: &Path) -> Result<Asked, Error> {
     let path = base.join(DESCRIPTION);
     let unreadable =
         |why: String| Error::internal(format!("the job's description in {} cannot be read", path.display()), why);
@@ -339,12 +365,13 @@ fn description(base: &Path) -> Result<JobDesc, Error> {
     let zone = jiff::tz::TimeZone::system();
     let mut reader = Reader::new(version, value["now"].as_i64().unwrap_or_default(), &zone);
     let request: JobSubmitRequest = reader.object(value["request"].take());
-    let desc = match request.jobs {
-        Some(mut jobs) if request.job.is_none() && jobs.len() == 1 => Some(jobs.remove(0)),
-        _ => request.job,
+    let mut asked = match (request.job, request.jobs) {
+        (None, Some(jobs)) => Asked::Components(jobs),
+        (job, _) => Asked::Job(Box::new(job.unwrap_or_default())),
     };
-    let mut desc = desc.unwrap_or_default();
-    desc.script = desc.script.or(request.script);
+    if let Some(first) = asked.components().first_mut() {
+        first.script = first.script.take().or(request.script);
+    }
     match reader.problems.first() {
         Some(problem) => Err(unreadable(format!("{}: {}", problem.source, problem.description))),
         None => Ok(asked),
@@ -418,13 +445,16 @@ mod tests {
         let one = read(
             r##"{"version":"v0.0.42","now":1000,"request":{"script":"#!/bin/sh\n","job":{"name":"n","begin_time":"now+60"}}}"##,
         );
-        let one = one.unwrap();
+        let Asked::Job(one) = one.unwrap() else { panic!("it is one job") };
         assert_eq!((one.name.as_deref(), one.script.as_deref()), (Some("n"), Some("#!/bin/sh\n")));
         assert_eq!(one.begin_time.and_then(Time::seconds), Some(1060), "as it was meant then");
         assert_eq!(one.nodes, None, "what was not said is not said");
-        let listed =
-            read(r#"{"version":"v0.0.40","now":1,"request":{"jobs":[{"name":"m","script":"own"}],"script":"s"}}"#);
-        assert_eq!(listed.unwrap().script.as_deref(), Some("own"));
+        let listed = read(
+            r#"{"version":"v0.0.40","now":1,"request":{"jobs":[{"name":"m"},{"name":"n","script":"own"}],"script":"s"}}"#,
+        );
+        let Asked::Components(parts) = listed.unwrap() else { panic!("it is heterogeneous") };
+        let scripts: Vec<_> = parts.iter().map(|part| (part.name.as_deref(), part.script.as_deref())).collect();
+        assert_eq!(scripts, [(Some("m"), Some("s")), (Some("n"), Some("own"))]);
         for bad in ["", "{}", r#"{"version":"v0.0.99","request":{}}"#] {
             assert_eq!(read(bad).unwrap_err().kind(), ErrorKind::Internal, "{bad}");
         }

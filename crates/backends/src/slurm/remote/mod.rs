@@ -298,6 +298,7 @@ impl Site for RemoteSite {
     }
 
     fn seen_by(&self, caller: &Caller) -> Answer<Arc<dyn Seen>> {
+        self.0.credentials.lend(caller);
         Ok(Arc::new(self.0.view(caller)?))
     }
 }
