@@ -33,6 +33,7 @@ mod live_gateway;
 mod live_guides;
 mod live_jobs;
 mod live_psik;
+mod live_upgrade;
 mod logins;
 mod outgoing;
 mod peers;
