@@ -24,12 +24,23 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) struct Programs {
     /// Not in the PATH but here.
     pub(crate) dir: Option<PathBuf>,
+    /// Slurm's configuration, if it is not the one that they find by themselves.
+    pub(crate) conf: Option<PathBuf>,
 }
 
 impl Programs {
     /// A command that is to run one of them.
     pub(crate) fn command(&self, name: &str) -> Command {
-        Command::new(self.dir.as_ref().map_or_else(|| name.into(), |dir| dir.join(name)))
+        let mut command = Command::new(self.dir.as_ref().map_or_else(|| name.into(), |dir| dir.join(name)));
+        self.point(&mut command);
+        command
+    }
+
+    /// Tells a command which cluster is meant: to be said again to one whose environment was replaced.
+    pub(crate) fn point(&self, command: &mut Command) {
+        if let Some(conf) = &self.conf {
+            command.env("SLURM_CONF", conf);
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub use console::note;
 pub use local::show::{ClusterSettings, LocalCluster};
 pub use local::{Bookkeeping, Local, LocalSettings};
 pub use slurm::accounting::AccountingPrograms;
-pub use slurm::remote::{Asking, Described, Remote, RemoteSettings, RemoteSite, RemoteView};
+pub use slurm::remote::{Asking, Described, Munge, Remote, RemoteSettings, RemoteSite, RemoteView, SlurmPrograms};
 pub use slurm::{Either, Slurm};
 
 /// The names of all backends, as they stand in a configuration.
@@ -40,11 +40,11 @@ pub struct Settings {
     pub runner: PathBuf,
     /// The embedded batch system.
     pub local: LocalSettings,
-    /// The real cluster, if one is configured by its controller.
+    /// The real cluster, if it is configured by its controller.
     pub cluster: Option<Arc<Remote>>,
 }
 
-/// Opens a backend by its name. To be called once for each name; all places of that kind share it.
+/// Opens a backend by its name. To be called once for each name and cluster; all places of that kind share it.
 pub fn open(kind: &str, settings: &Settings) -> Result<Arc<dyn Backend>, Error> {
     match kind {
         "local" => Ok(Local::open(settings.local.clone())?),
@@ -52,9 +52,19 @@ pub fn open(kind: &str, settings: &Settings) -> Result<Arc<dyn Backend>, Error> 
         "slurm" => {
             let commands = Slurm::new(settings.runner.clone(), settings.local.state_dir.clone());
             let Some(cluster) = settings.cluster.clone() else { return Ok(Arc::new(commands)) };
-            let login = settings.local.bookkeeping.login.clone();
-            Ok(Arc::new(Either::new(commands, Described::new(cluster, login))))
+            let conf = match &cluster.programs {
+                SlurmPrograms::Usual => None,
+                SlurmPrograms::With(conf) => Some(conf.clone()),
+                SlurmPrograms::Others => return Ok(open_described(cluster, settings)),
+            };
+            let controller = Described::new(cluster, settings.local.bookkeeping.login.clone());
+            Ok(Arc::new(Either::new(commands.of_cluster(conf), controller)))
         }
         _ => Err(Error::invalid(format!("unknown backend type {kind:?}, expected one of {}", KINDS.join(", ")))),
     }
+}
+
+/// Opens a real cluster as a place for jobs of Slurm's own dialect only.
+pub fn open_described(cluster: Arc<Remote>, settings: &Settings) -> Arc<dyn Backend> {
+    Arc::new(Described::new(cluster, settings.local.bookkeeping.login.clone()))
 }

@@ -1,6 +1,7 @@
 //! From the configuration to a working engine.
 
 pub(crate) mod autosubmit;
+mod clusters;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,37 +9,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jobgate_backends::{
-    AccountingPrograms, Bookkeeping, ClusterSettings, Described, Local, LocalCluster, LocalSettings, Remote,
-    RemoteSettings, RemoteSite, UserEntry,
-};
+use jobgate_backends::{Bookkeeping, ClusterSettings, Local, LocalCluster, LocalSettings, UserEntry};
 use jobgate_engine::{CallbackPolicy, Clock, Engine, Job, JobKey, Outgoing, Place, Quotas, Setup};
 use jobgate_model::{Backend, BackendConfig, Error, Established, Principal};
 use jobgate_server::biscuit::Policy;
 use jobgate_server::{
-    AuditSettings, AuthSettings, Issuer, IssuerSettings, KeySource, LoginSettings, Logins, Names, Secret, Shown,
-    SlurmKeys, SlurmSettings, shared_key,
+    AuditSettings, AuthSettings, FurtherCluster, Issuer, IssuerSettings, KeySource, LoginSettings, Logins, Names,
+    Secret, Shown, SlurmKeys, SlurmSettings,
 };
-use jobgate_slurm::ledger::Ledger;
-use jobgate_slurm::restd::Restd;
 
 use crate::accounts;
 use crate::cli::Options;
-use crate::config::slurm::{AccountingConfig, UserConfig};
+use crate::config::slurm::UserConfig;
 use crate::config::{self, Config, Purpose};
 use crate::gateway;
-use crate::nobooks::NoBooks;
 use crate::nowhere::{NOWHERE, Nowhere};
 use crate::printer::Printer;
+use clusters::Clusters;
 
 /// So long a process without a gateway tries to deliver callbacks before it ends; what is left is delivered by the next one.
 const DELIVERY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The type of the embedded batch system in a configuration.
 pub(crate) const LOCAL: &str = "local";
-
-/// The place of a real cluster's jobs where none is configured for it.
-const CLUSTER: &str = "slurm";
 
 /// What a command works with.
 #[derive(Debug)]
@@ -62,7 +55,7 @@ impl Session {
         {
             Printer::new().note(why);
         }
-        let (engine, local) = open(&config, cluster(&config)?.as_ref())?;
+        let (engine, local) = open(&config, &Clusters::open(&config)?)?;
         Ok(Self { config, engine, local, who: Principal::local(Established::Process) })
     }
 
@@ -97,64 +90,35 @@ impl Session {
     }
 }
 
-/// The engine of a configuration, and what Slurm's dialect of a server shows: a real cluster if one is configured, otherwise the
-/// embedded batch system if one of the places is its.
-pub(crate) fn serving(config: &Config) -> anyhow::Result<(Arc<Engine>, Option<SlurmSettings>)> {
+/// What a server of a configuration serves.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// The engine.
+    pub(crate) engine: Arc<Engine>,
+    /// What Slurm's dialect shows: a real cluster if one is configured, otherwise the embedded batch system if one of the places
+    /// is its.
+    pub(crate) slurm: Option<SlurmSettings>,
+    /// Further real clusters.
+    pub(crate) clusters: Vec<FurtherCluster>,
+}
+
+/// The engine of a configuration, and what Slurm's dialect of a server shows.
+pub(crate) fn serving(config: &Config) -> anyhow::Result<Served> {
     // A server that cannot make its calls does not start; the command line does its work all the same.
     Outgoing::new(config.callbacks.reach()).check().context("invalid [callbacks]")?;
     Outgoing::new(config.auth.outgoing.reach()).check().context("invalid [auth.outgoing]")?;
-    let cluster = cluster(config)?;
-    let (engine, local) = open(config, cluster.as_ref())?;
-    let slurm = match (cluster, local) {
-        _ if !config.slurm.enabled => None,
-        (Some(cluster), _) => Some(real(config, cluster)),
-        (None, local) => local.map(|local| slurm(config, local)),
-    };
-    Ok((engine, slurm))
-}
-
-/// The real cluster, if one is configured. Nothing is asked of it yet.
-fn cluster(config: &Config) -> anyhow::Result<Option<Arc<Remote>>> {
-    let Some(controller) = &config.slurm.controller else { return Ok(None) };
-    let key = config.slurm.jwt_key.as_deref().map(shared_key).transpose();
-    Ok(Some(Remote::new(RemoteSettings {
-        name: Some(config.slurm.cluster.clone()).filter(|name| !name.is_empty()),
-        controllers: controller.controllers(),
-        protocol: controller.protocol,
-        limits: controller.limits,
-        freshness: controller.freshness,
-        key: key.map_err(anyhow::Error::msg).context("slurm.jwt_key")?,
-        users: users(config),
-        ledger: config.slurm.accounting.as_ref().map(ledger),
-    })))
-}
-
-/// Who answers for a real cluster's accounting database.
-fn ledger(accounting: &AccountingConfig) -> Arc<dyn Ledger> {
-    match accounting {
-        AccountingConfig::Restd(address, limits) => Arc::new(Restd::new(address.clone(), *limits)),
-        AccountingConfig::Programs(dir) => Arc::new(AccountingPrograms::new(dir.clone())),
+    let clusters = Clusters::open(config)?;
+    let (engine, local) = open(config, &clusters)?;
+    if !config.slurm.enabled {
+        return Ok(Served { engine, slurm: None, clusters: Vec::new() });
     }
+    let slurm = clusters.main(config).or_else(|| local.map(|local| slurm(config, local)));
+    Ok(Served { engine, slurm, clusters: clusters.further(config) })
 }
 
 fn users(config: &Config) -> BTreeMap<String, UserEntry> {
     let entry = |user: &UserConfig| UserEntry { uid: user.uid, gid: user.gid };
     config.slurm.users.iter().map(|(login, user)| (login.clone(), entry(user))).collect()
-}
-
-/// A real cluster behind the dialect.
-fn real(config: &Config, cluster: Arc<Remote>) -> SlurmSettings {
-    let slurm = &config.slurm;
-    let place = config.places.iter().find(|place| place.backend.kind == "slurm");
-    SlurmSettings {
-        cluster: Shown::Real(Arc::new(RemoteSite(cluster))),
-        accounting: Arc::new(NoBooks),
-        versions: slurm.data_parsers.clone(),
-        plugins: slurm.plugins.clone(),
-        backend: place.map_or_else(|| CLUSTER.into(), |place| place.name.clone()),
-        private_jobs: false,
-        listing_cache: slurm.listing_cache,
-    }
 }
 
 fn slurm(config: &Config, local: Arc<Local>) -> SlurmSettings {
@@ -268,37 +232,29 @@ pub(crate) fn audit(config: &Config) -> AuditSettings {
 }
 
 /// The engine of a configuration and, if one of its places runs there, the embedded batch system.
-fn open(config: &Config, cluster: Option<&Arc<Remote>>) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
-    let settings = jobgate_backends::Settings {
-        runner: program()?,
-        local: local_settings(config, program()?),
-        cluster: cluster.cloned(),
-    };
+fn open(config: &Config, clusters: &Clusters) -> anyhow::Result<(Arc<Engine>, Option<Arc<Local>>)> {
+    let settings =
+        jobgate_backends::Settings { runner: program()?, local: local_settings(config, program()?), cluster: None };
     let mut local = None;
-    let mut opened: Vec<(&str, Arc<dyn Backend>)> = Vec::new();
+    let mut opened: Vec<((&str, Option<&str>), Arc<dyn Backend>)> = Vec::new();
     let mut places = Vec::with_capacity(config.places.len());
     for place in &config.places {
-        let kind = place.backend.kind.as_str();
-        let known = opened.iter().find(|(name, _)| *name == kind).map(|(_, backend)| Arc::clone(backend));
-        let backend: Arc<dyn Backend> = match (known, kind) {
+        let which = (place.backend.kind.as_str(), place.cluster.as_deref());
+        let known = opened.iter().find(|(one, _)| *one == which).map(|(_, backend)| Arc::clone(backend));
+        let backend: Arc<dyn Backend> = match (known, which.0) {
             (Some(known), _) => known,
             (None, LOCAL) => Arc::clone(local.insert(Local::open(settings.local.clone())?)) as _,
             (None, NOWHERE) => Arc::new(Nowhere),
-            (None, _) => jobgate_backends::open(kind, &settings)?,
+            (None, kind) => {
+                let cluster = clusters.of(place.cluster.as_deref()).cloned();
+                jobgate_backends::open(kind, &jobgate_backends::Settings { cluster, ..settings.clone() })?
+            }
         };
-        opened.push((kind, Arc::clone(&backend)));
+        opened.push((which, Arc::clone(&backend)));
         let prefix = place.prefix.clone();
         places.push(Place { name: place.name.clone(), prefix, config: place.backend.clone(), backend });
     }
-    if let Some(cluster) = cluster
-        && !config.places.iter().any(|place| place.backend.kind == "slurm")
-        && let Some(first) = places.first()
-    {
-        // Jobs of Slurm's dialect need a place; psik's jobs are not let in there, since they would run as our own user.
-        let backend = Arc::new(Described::new(Arc::clone(cluster), accounts::login()));
-        let settings = BackendConfig { kind: "slurm".into(), ..BackendConfig::default() };
-        places.push(Place { name: CLUSTER.into(), prefix: first.prefix.clone(), config: settings, backend });
-    }
+    clusters.add_places(config, &settings, &mut places);
     let engine = Engine::open(Setup {
         state_dir: config.state_dir.clone(),
         places,

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::audit::Audit;
-use crate::auth::{Backends, Gatekeeper};
+use crate::auth::{Backends, Further, Gatekeeper};
 use crate::autosubmit::Autosubmit;
 use crate::buckets::Damper;
 use crate::metrics::Metrics;
@@ -35,6 +35,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) listings: Listings,
     pub(crate) slurm: Option<Arc<Slurm>>,
+    /// Slurm's dialect for further clusters.
+    pub(crate) clusters: Vec<Arc<Slurm>>,
     pub(crate) autosubmit: Option<Arc<Autosubmit>>,
     launches: Semaphore,
     launching: Mutex<JoinSet<()>>,
@@ -44,7 +46,11 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(engine: Arc<Engine>, settings: &Settings) -> Self {
         let backends = backends(&engine, settings);
-        let gatekeeper = Gatekeeper::new(settings.mode, &settings.hosts, &settings.auth, backends);
+        let clusters = settings
+            .clusters
+            .iter()
+            .map(|cluster| Further { keys: cluster.keys.clone(), backends: in_queue(&engine, &cluster.shown.backend) });
+        let gatekeeper = Gatekeeper::new(settings.mode, &settings.hosts, &settings.auth, backends, clusters.collect());
         let audit = Audit::new(&settings.audit);
         Self {
             engine,
@@ -55,6 +61,7 @@ impl App {
             limits: settings.limits.clone(),
             listings: Listings::new(settings.limits.listing_cache),
             slurm: settings.slurm.clone().map(|slurm| Arc::new(Slurm::new(slurm))),
+            clusters: settings.clusters.iter().cloned().map(|one| Arc::new(Slurm::further(one))).collect(),
             autosubmit: settings.autosubmit.clone().map(|settings| Arc::new(Autosubmit::new(settings))),
             launches: Semaphore::new(LAUNCHES),
             launching: Mutex::default(),
@@ -109,13 +116,17 @@ impl App {
 
 /// The names of backends, and which of them are behind Slurm's dialect.
 fn backends(engine: &Engine, settings: &Settings) -> Backends {
-    let place = settings.slurm.as_ref().and_then(|slurm| engine.place(&slurm.backend));
-    let same = |one: &&Place| place.is_some_and(|place| place.backend.kind() == one.backend.kind());
-    let names = |places: Vec<&Place>| places.into_iter().map(|place| place.name.clone()).collect();
     Backends {
-        all: names(engine.places().iter().collect()),
-        slurm: names(engine.places().iter().filter(same).collect()),
+        all: engine.places().iter().map(|place| place.name.clone()).collect(),
+        slurm: settings.slurm.as_ref().map(|slurm| in_queue(engine, &slurm.backend)).unwrap_or_default(),
     }
+}
+
+/// The names of all backends that share the queue of this one.
+fn in_queue(engine: &Engine, backend: &str) -> Vec<String> {
+    let place = engine.place(backend);
+    let same = |one: &&Place| place.is_some_and(|place| Arc::ptr_eq(&place.backend, &one.backend));
+    engine.places().iter().filter(same).map(|place| place.name.clone()).collect()
 }
 
 /// Runs something that blocks. A panic in it is our own fault and nobody else's problem.

@@ -4,6 +4,8 @@ use axum::http::Method;
 use jobgate_model::JobId;
 use jobgate_slurm::operations::{self, Call, Found, Plugin};
 
+/// The first part of the paths of Slurm's dialect for clusters that have a base path of their own; their name follows.
+pub(crate) const CLUSTER: &str = "cluster";
 /// The longest id of a job that is taken over from a path.
 const LONGEST: usize = 64;
 
@@ -71,7 +73,7 @@ fn reads(method: &Method) -> bool {
 }
 
 fn is_slurm(route: &str) -> bool {
-    ["/slurm/", "/slurmdb/", "/util/", "/{version}/", "//"].iter().any(|root| route.starts_with(root))
+    ["/slurm/", "/slurmdb/", "/util/", "/{version}/", "/cluster/", "//"].iter().any(|root| route.starts_with(root))
 }
 
 fn is_autosubmit(route: &str) -> bool {
@@ -121,22 +123,31 @@ fn slurm(method: &Method, path: &str) -> Asked {
         (1..=LONGEST).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+.-".contains(&byte))
     };
+    let base = of_cluster(path).0.map(|name| format!("/{CLUSTER}/{name}")).unwrap_or_default();
     Asked {
-        route: Some(operation.path.replace("{version}", &version.to_string())),
+        route: Some(base + &operation.path.replace("{version}", &version.to_string())),
         job: Some(name).filter(|_| operation.path.contains("{job_id}")).filter(plain),
         effect,
         ..nothing
     }
 }
 
-/// The operation of Slurm's that is meant, also below a prefix for one version.
+/// The operation of Slurm's that is meant, also below the prefixes of a cluster and of one version.
 pub(crate) fn operation(method: &Method, path: &str) -> Option<Found> {
-    let path = path.trim_start_matches('/');
+    let path = of_cluster(path).1.trim_start_matches('/');
     let path = match path.split_once('/') {
         Some((first, rest)) if first.starts_with("only-") => rest,
         _ => path,
     };
     operations::find(method.as_str(), path)
+}
+
+/// The name of the cluster that a path is about, if it has a base path of its own; and the path below that.
+pub(crate) fn of_cluster(path: &str) -> (Option<&str>, &str) {
+    let named = path.trim_start_matches('/').strip_prefix(CLUSTER).filter(|rest| rest.starts_with('/'));
+    let Some(named) = named.map(|rest| rest.trim_start_matches('/')) else { return (None, path) };
+    let end = named.find('/').unwrap_or(named.len());
+    (Some(&named[..end]), &named[end..])
 }
 
 #[cfg(test)]
@@ -175,5 +186,13 @@ mod tests {
             "slurm /slurm/v0.0.43/job/submit  Submits"
         );
         assert_eq!(of("POST /slurm/v0.0.43/nothing", route), "slurm   Reads");
+        assert_eq!(
+            of("GET /cluster/slurm/slurm/v0.0.45/job/7/requeue", "/cluster/slurm/slurm/{*path}"),
+            "slurm /cluster/slurm/slurm/v0.0.45/job/{job_id}/requeue 7 Submits"
+        );
+        assert_eq!(
+            of("POST /cluster/b/only-v0.0.43//slurm/v0.0.43/job/submit", "/cluster/b/{version}/slurm/{*path}"),
+            "slurm /cluster/b/slurm/v0.0.43/job/submit  Submits"
+        );
     }
 }

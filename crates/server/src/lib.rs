@@ -54,5 +54,5 @@ pub use listen::{Endpoint, ListenError, Sockets, bind};
 pub use listener::{Listener, Spot};
 pub use serve::{serve, serve_inherited, terminated};
 pub use settings::{ClearText, Limits, Settings, SocketAccess};
-pub use slurm::{Shown, SlurmSettings};
+pub use slurm::{FurtherCluster, Shown, SlurmSettings};
 pub use tls::{ClientAuthority, Demand, TlsError, TlsFiles};

@@ -14,7 +14,7 @@ use tower::util::MapRequest;
 
 use crate::app::App;
 use crate::auth::login::routes as login;
-use crate::auth::{self, Audience, Wire};
+use crate::auth::{self, Audience, Cluster, Wire};
 use crate::autosubmit::{self, AutosubmitApp};
 use crate::cors::cors;
 use crate::observe::observe;
@@ -46,9 +46,8 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         all = all.merge(gated(app, Audience::Public, psik_public(p).with_state(psik.clone())));
         all = all.merge(gated(app, Audience::Owner, psik_jobs(p).with_state(psik)));
     }
-    if let Some(slurm) = &app.slurm {
-        let shared = SlurmApp { app: Arc::clone(app), slurm: Arc::clone(slurm) };
-        all = all.merge(gated(app, Audience::Slurm, slurm_dialect(shared)));
+    for (cluster, shared) in clusters(app) {
+        all = all.merge(gated(app, Audience::Slurm(cluster), slurm_dialect(shared)));
     }
     if let Some(shared) = autosubmit(app) {
         all = all.merge(autosubmit::dialect(&shared, false));
@@ -80,12 +79,22 @@ fn collapsing(all: Router) -> Router {
 /// Slurm's dialect and nothing else: also what there is not is answered in its manner.
 fn slurm_alone(app: &Arc<App>) -> Router {
     let mut all = gated(app, Audience::Anyone, Router::new().route("/healthz", get(pages::health)));
-    if let Some(slurm) = &app.slurm {
-        let shared = SlurmApp { app: Arc::clone(app), slurm: Arc::clone(slurm) };
-        let rest = Router::new().fallback(slurm::handle).with_state(shared.clone());
-        all = all.merge(gated(app, Audience::Slurm, slurm_dialect(shared).merge(rest)));
+    for (cluster, shared) in clusters(app) {
+        let mut routes = slurm_dialect(shared.clone());
+        if cluster == Cluster::Main {
+            routes = routes.merge(Router::new().fallback(slurm::handle).with_state(shared));
+        }
+        all = all.merge(gated(app, Audience::Slurm(cluster), routes));
     }
     around(app, all)
+}
+
+/// Slurm's dialect for each cluster, with what its handlers share.
+fn clusters(app: &Arc<App>) -> Vec<(Cluster, SlurmApp)> {
+    let main = app.slurm.iter().map(|slurm| (Cluster::Main, slurm));
+    let further = app.clusters.iter().enumerate().map(|(place, slurm)| (Cluster::Further(place), slurm));
+    let shared = |slurm: &Arc<_>| SlurmApp { app: Arc::clone(app), slurm: Arc::clone(slurm) };
+    main.chain(further).map(|(cluster, slurm)| (cluster, shared(slurm))).collect()
 }
 
 /// What is around all routes.
@@ -176,17 +185,20 @@ fn psik_jobs(p: impl Fn(&str) -> String) -> Router<Psik> {
         .route(&p("/jobs/{jobid}/state/"), any(without_slash))
 }
 
-/// Slurm's dialect. Its operations, in all their versions, are a table of `jobgate_slurm`.
+/// Slurm's dialect for one cluster. Its operations, in all their versions, are a table of `jobgate_slurm`.
 fn slurm_dialect(shared: SlurmApp) -> Router {
     let mut all = Router::new();
+    let base = shared.slurm.base.clone();
     for path in ["/slurm/{*path}", "/slurmdb/{*path}", "/util/{*path}", "/openapi", "/openapi/{*path}"] {
-        all = all.route(path, any(slurm::handle));
+        all = all.route(&format!("{base}{path}"), any(slurm::handle));
         // one version only: /only-v0.0.45/...
-        all = all.route(&format!("/{{version}}{path}"), any(slurm::handle_one_version));
+        all = all.route(&format!("{base}/{{version}}{path}"), any(slurm::handle_one_version));
     }
-    all = all.route("/openapi.json", any(slurm::handle)).route("/openapi.yaml", any(slurm::handle));
+    for path in ["/openapi.json", "/openapi.yaml"] {
+        all = all.route(&format!("{base}{path}"), any(slurm::handle));
+    }
     // slurmrestd takes double slashes for one, and its test-suite sends them at the start
-    all.route("//{*path}", any(slurm::handle)).with_state(shared)
+    all.route(&format!("{base}//{{*path}}"), any(slurm::handle)).with_state(shared)
 }
 
 /// Puts the gate of an audience before routes, for all of their methods.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::autosubmit::AutosubmitSettings;
-use crate::slurm::SlurmSettings;
+use crate::slurm::{FurtherCluster, SlurmSettings};
 use crate::{AuditSettings, AuthSettings, Listener, Mode};
 
 /// Where to listen, whom to admit, and how much of anything is too much.
@@ -27,6 +27,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// Slurm's dialect, if it is served.
     pub slurm: Option<SlurmSettings>,
+    /// Further clusters, each with Slurm's dialect at a base path of its own.
+    pub clusters: Vec<FurtherCluster>,
     /// Autosubmit's dialect, if it is served.
     pub autosubmit: Option<AutosubmitSettings>,
 }
@@ -42,6 +44,7 @@ impl Default for Settings {
             auth: AuthSettings::default(),
             audit: AuditSettings::default(),
             slurm: None,
+            clusters: Vec::new(),
             autosubmit: None,
         }
     }

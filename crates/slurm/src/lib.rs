@@ -22,4 +22,5 @@ pub mod site;
 pub mod table;
 pub mod time;
 pub mod tres;
+mod turns;
 pub mod version;

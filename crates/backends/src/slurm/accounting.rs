@@ -32,9 +32,9 @@ pub struct AccountingPrograms {
 }
 
 impl AccountingPrograms {
-    /// Those in this directory; `None`: those in the PATH.
-    pub fn new(dir: Option<PathBuf>) -> Self {
-        Self { programs: Programs { dir }, versions: Mutex::default() }
+    /// Those in this directory (`None`: in the PATH), of the cluster of this configuration (`None`: that which they find).
+    pub fn new(dir: Option<PathBuf>, conf: Option<PathBuf>) -> Self {
+        Self { programs: Programs { dir, conf }, versions: Mutex::default() }
     }
 
     /// The versions that `sacct` can write.
@@ -63,6 +63,7 @@ impl AccountingPrograms {
         let mut command = self.programs.command(program);
         command.args(arguments);
         environment(&mut command, who);
+        self.programs.point(&mut command);
         run_within(&mut command, b"", TIME, MOST).map_err(|error| Fault::new(Errno::DB_CONNECTION, error.to_string()))
     }
 }
@@ -336,7 +337,7 @@ mod tests {
             std::fs::write(&path, script).unwrap();
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         }
-        let programs = AccountingPrograms::new(Some(home.path().to_owned()));
+        let programs = AccountingPrograms::new(Some(home.path().to_owned()), None);
         let who = Credential::jwt("a.b.c").unwrap();
         let told = programs.ask(&who, &Question::new(Call::DbdGetUsers, Version::V45)).unwrap();
         assert_eq!(told.way.to_string(), "sacctmgr v0.0.42");
@@ -344,7 +345,7 @@ mod tests {
         assert!(said.contains("\"a.b.c --json=v0.0.42 --readonly show user\""), "{said}");
         let refused = programs.ask(&who, &Question::new(Call::DbdPostUsers, Version::V45)).unwrap_err();
         assert!(refused.description.contains("needs a slurmrestd"), "{refused}");
-        let nowhere = AccountingPrograms::new(Some("/no/such/dir".into()));
+        let nowhere = AccountingPrograms::new(Some("/no/such/dir".into()), None);
         let missing = nowhere.ask(&who, &Question::new(Call::DbdGetUsers, Version::V45)).unwrap_err();
         assert!(missing.description.contains("cannot start /no/such/dir/sacct"), "{missing}");
     }

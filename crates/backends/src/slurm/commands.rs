@@ -43,6 +43,13 @@ impl Slurm {
         self
     }
 
+    /// They are those of the cluster of this configuration (`SLURM_CONF`).
+    #[must_use]
+    pub fn of_cluster(mut self, conf: Option<PathBuf>) -> Self {
+        self.programs.conf = conf;
+        self
+    }
+
     fn script(&self, request: &RunRequest<'_>) -> String {
         // In file names `%` begins a pattern.
         let console = quoted(&request.base.join("log/console").display().to_string().replace('%', "%%"));
@@ -176,6 +183,7 @@ impl Backend for Slurm {
         let mut command = self.programs.command("sbatch");
         command.args(marked(arguments(request.spec, request.config), request.marker));
         environment(&mut command, request.environment);
+        self.programs.point(&mut command);
         let output = match run(&mut command, self.script(request).as_bytes()) {
             Ok(output) => output,
             Err(error @ CommandError::Start { .. }) => return Submission::Refused(cannot_start(error)),
@@ -256,7 +264,7 @@ impl Backend for Slurm {
 /// The accounting database, by `sacct` if it is in the PATH.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accounting {
-    programs: Programs,
+    pub(super) programs: Programs,
 }
 
 impl Accounting {

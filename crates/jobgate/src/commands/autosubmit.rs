@@ -28,7 +28,7 @@ fn start(args: &Start, printer: &mut Printer) -> anyhow::Result<Exit> {
     (config.server.listen, config.server.uds) = (Vec::new(), Vec::new());
     config.server.listeners = listeners(args)?;
     wiring::check_auth(&config)?;
-    let (engine, _) = wiring::serving(&config)?;
+    let engine = wiring::serving(&config)?.engine;
     record::ready(&config)?;
     let wanted = Wanted::Always {
         background: if args.disable_bg_tasks { Some(false) } else { args.init_bg_tasks.then_some(true) },

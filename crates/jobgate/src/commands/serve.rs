@@ -19,6 +19,7 @@ use crate::config::listener::{self, At, ListenerConfig};
 use crate::config::{self, Config, Purpose, ServerConfig};
 use crate::exit::Exit;
 use crate::printer::Printer;
+use crate::wiring::Served;
 use crate::wiring::autosubmit::{self, Wanted};
 use crate::{record, wiring};
 
@@ -54,9 +55,9 @@ pub(crate) fn run(args: &Serve, printer: &mut Printer) -> anyhow::Result<Exit> {
         printer.note(why);
     }
     wiring::check_auth(&config)?;
-    let (engine, slurm) = wiring::serving(&config)?;
+    let Served { engine, slurm, clusters } = wiring::serving(&config)?;
     record::ready(&config)?;
-    let mut settings = settings(&config, slurm)?;
+    let mut settings = Settings { clusters, ..settings(&config, slurm)? };
     if let Some((autosubmit, keys)) = autosubmit::dialect(&config, Wanted::IfFound)? {
         settings.autosubmit = Some(autosubmit);
         settings = autosubmit::with_keys(settings, keys)?;

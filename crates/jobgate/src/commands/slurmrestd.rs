@@ -17,7 +17,7 @@ use crate::cli::slurm::{Dialect, Slurmrestd};
 use crate::config::{self, Purpose, env};
 use crate::exit::Exit;
 use crate::printer::Printer;
-use crate::wiring;
+use crate::wiring::{self, Served};
 
 use address::Address;
 use privileges::Identity;
@@ -66,14 +66,14 @@ pub(crate) fn run(printer: &mut Printer) -> anyhow::Result<Exit> {
         super::log(args.verbose.max(verbose), config.server.log_format, LevelFilter::WARN);
     }
     wiring::check_auth(&config)?;
-    let (engine, slurm) = wiring::serving(&config).map_err(|error| identity.explain(error))?;
-    let Some(slurm) = slurm else {
+    let Served { engine, slurm, clusters } = wiring::serving(&config).map_err(|error| identity.explain(error))?;
+    if slurm.is_none() && clusters.is_empty() {
         bail!(
             "neither a real cluster ([slurm.controller]) nor a backend of type \"local\" is configured, so there is nothing to be \
              shown as a cluster of Slurm's"
         );
-    };
-    let mut settings = Settings { mode: Mode::Tokens, ..serve::settings(&config, Some(slurm))? };
+    }
+    let mut settings = Settings { mode: Mode::Tokens, clusters, ..serve::settings(&config, slurm)? };
     settings.auth.accepted = accepted;
     serve::until_told(clients, engine, settings, args.threads.map(usize::from), printer)
 }

@@ -75,6 +75,15 @@ pub(crate) struct PlaceConfig {
     pub(crate) prefix: PathBuf,
     /// psik's BackendConfig.
     pub(crate) backend: BackendConfig,
+    /// Which of `[slurm.clusters]` it is on; `None`: none of them.
+    pub(crate) cluster: Option<String>,
+}
+
+impl PlaceConfig {
+    /// One that is on none of `[slurm.clusters]`.
+    pub(crate) fn new(name: impl Into<String>, prefix: PathBuf, backend: BackendConfig) -> Self {
+        Self { name: name.into(), prefix, backend, cluster: None }
+    }
 }
 
 /// Which psik the command line follows where psik's versions differ.

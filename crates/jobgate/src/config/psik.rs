@@ -88,16 +88,16 @@ fn refuse_unknown_keys(file: &Map<String, Value>, is_api: bool) -> anyhow::Resul
 fn flat_places(file: &Map<String, Value>, backends: Option<&Map<String, Value>>) -> anyhow::Result<Vec<PlaceConfig>> {
     let prefix = prefix(file, "prefix")?;
     let Some(backends) = backends else {
-        return Ok(vec![PlaceConfig { name: "default".into(), prefix, backend: BackendConfig::default() }]);
+        return Ok(vec![PlaceConfig::new("default", prefix, BackendConfig::default())]);
     };
     if backends.is_empty() {
         // Accepted by psik, in which every run then fails.
         let backend = BackendConfig { kind: NOWHERE.into(), ..BackendConfig::default() };
-        return Ok(vec![PlaceConfig { name: "default".into(), prefix, backend }]);
+        return Ok(vec![PlaceConfig::new("default", prefix, backend)]);
     }
     let place = |(name, value): (&String, &Value)| {
         let backend = backend(value, Generation::V3, &format!("backends.{name}"))?;
-        Ok(PlaceConfig { name: name.clone(), prefix: prefix.clone(), backend })
+        Ok(PlaceConfig::new(name, prefix.clone(), backend))
     };
     backends.iter().map(place).collect()
 }
@@ -109,7 +109,7 @@ fn nested_place(name: &str, value: &Value) -> anyhow::Result<PlaceConfig> {
         None => BackendConfig::default(),
         Some(value) => backend(value, Generation::V1, &format!("{at}.backend"))?,
     };
-    Ok(PlaceConfig { name: name.to_owned(), prefix: prefix(table, &format!("{at}.prefix"))?, backend })
+    Ok(PlaceConfig::new(name, prefix(table, &format!("{at}.prefix"))?, backend))
 }
 
 fn prefix(table: &Map<String, Value>, at: &str) -> anyhow::Result<PathBuf> {

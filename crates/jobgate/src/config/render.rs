@@ -77,6 +77,7 @@ impl Config {
             line(format_args!("type = {}", quoted(&backend.kind)));
             line(format_args!("prefix = {}", path(&place.prefix)));
             for (key, value) in [
+                ("cluster", &place.cluster),
                 ("queue_name", &backend.queue_name),
                 ("project_name", &backend.project_name),
                 ("reservation_id", &backend.reservation_id),

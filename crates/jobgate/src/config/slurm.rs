@@ -1,6 +1,7 @@
 //! `[slurm]`: the cluster that Slurm's REST clients talk to: the embedded batch system, or a real one.
 
 mod accounting;
+pub(crate) mod clusters;
 pub(crate) mod controller;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use jobgate_slurm::version::Version;
 use serde::Deserialize;
 
 pub(crate) use self::accounting::AccountingConfig;
-use self::controller::ControllerConfig;
+pub(crate) use self::clusters::ClusterConfig;
+pub(crate) use self::controller::ControllerConfig;
 use super::render::{list, path, quoted};
 use super::units::{Bytes, Lasting, show_duration, show_size};
 
@@ -51,6 +53,8 @@ pub(crate) struct SlurmConfig {
     pub(crate) users: BTreeMap<String, UserConfig>,
     /// The real cluster that is shown; `None`: the embedded batch system.
     pub(crate) controller: Option<ControllerConfig>,
+    /// Further real clusters, by the names that they have here.
+    pub(crate) clusters: BTreeMap<String, ClusterConfig>,
 }
 
 /// A login that this machine does not know.
@@ -105,21 +109,27 @@ pub(super) struct Table {
     accounting: Option<accounting::Table>,
     users: BTreeMap<String, UserConfig>,
     controller: Option<controller::Table>,
+    clusters: BTreeMap<String, clusters::Table>,
 }
 
 impl Table {
     pub(super) fn settings(self, resolve: impl Fn(&Path) -> anyhow::Result<PathBuf>) -> anyhow::Result<SlurmConfig> {
-        let controller = self.controller.map(controller::Table::settings).transpose()?;
+        let controller = self.controller.map(|table| table.settings("slurm.controller", &resolve)).transpose()?;
         // a real cluster has its own name
         let otherwise = if controller.is_some() { "" } else { "jobgate" };
         let cluster = self.cluster.unwrap_or_else(|| otherwise.into());
-        if (cluster.is_empty() && controller.is_none())
-            || !cluster.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        {
+        if !is_name(&cluster) && (!cluster.is_empty() || controller.is_none()) {
             bail!("slurm.cluster {cluster:?} must be letters, digits, - and _");
         }
         if self.accounting.is_some() && controller.is_none() {
             bail!("slurm.accounting is for a real cluster, which needs the table [slurm.controller]");
+        }
+        if let Some(controller) = &controller {
+            one_proof("slurm", self.jwt_key.as_deref(), controller)?;
+            // where psik's jobs have no place there
+            if self.clusters.contains_key("slurm") {
+                bail!("slurm.clusters.slurm: call it otherwise; this is the place of the jobs of [slurm.controller]");
+            }
         }
         Ok(SlurmConfig {
             enabled: self.enabled.unwrap_or(true),
@@ -134,11 +144,25 @@ impl Table {
             enforce: self.enforce,
             min_job_age: self.min_job_age.map_or(Duration::from_secs(300), |age| age.0),
             listing_cache: self.listing_cache.map_or(64 << 20, |bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX)),
-            accounting: self.accounting.map(|table| table.settings(&resolve)).transpose()?,
+            accounting: self.accounting.map(|table| table.settings("slurm.accounting", &resolve)).transpose()?,
             users: self.users,
             controller,
+            clusters: clusters::settings(self.clusters, &resolve)?,
         })
     }
+}
+
+/// Whether this can be the name of a cluster.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+/// Refuses two ways to speak for the gateway's own user.
+fn one_proof(at: &str, jwt_key: Option<&Path>, controller: &ControllerConfig) -> anyhow::Result<()> {
+    if jwt_key.is_some() && controller.munge.is_some() {
+        bail!("{at}: set either jwt_key, which speaks for everybody, or controller.munge, for the gateway's own user");
+    }
+    Ok(())
 }
 
 /// Versions by their names; none named: all.
@@ -207,10 +231,13 @@ impl SlurmConfig {
         line(format_args!("min_job_age = {}", quoted(&show_duration(self.min_job_age))));
         line(format_args!("listing_cache = {}", quoted(&show_size(self.listing_cache as u64))));
         if let Some(controller) = &self.controller {
-            controller.render(text);
+            controller.render("slurm.controller", text);
         }
         if let Some(accounting) = &self.accounting {
-            accounting.render(text);
+            accounting.render("slurm.accounting", text);
+        }
+        for (name, cluster) in &self.clusters {
+            cluster.render(name, text);
         }
         let mut line = |args: fmt::Arguments<'_>| {
             text.write_fmt(args).expect("invariant: a String takes everything");

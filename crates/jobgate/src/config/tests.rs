@@ -63,7 +63,13 @@ fn commented_out_settings_are_settings() {
     let controller = config.slurm.controller.as_ref().unwrap();
     assert_eq!(controller.controllers()[1].to_string(), "10.0.0.2:6817");
     assert_eq!((controller.freshness, controller.limits.total), (Duration::from_secs(2), Duration::from_secs(10)));
+    assert_eq!((controller.limits.at_once, controller.conf.is_some()), (32, true));
+    let big = &config.slurm.clusters["big"];
+    assert_eq!(big.controller.controllers()[0].to_string(), "bigctl:6817");
+    assert!(big.accounting.is_some() && big.jwt_key.is_some());
+    assert_eq!(again.places, config.places);
     assert_eq!(config.places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>(), ["cluster", "default"]);
+    assert_eq!((config.places[0].cluster.as_deref(), &config.places[1].cluster), (Some("big"), &None));
     assert_eq!(config.places[0].prefix, Path::new("/scratch/alice/jobs"));
     assert_eq!(config.places[0].backend.attributes.get("--constraint"), Some("cpu"));
 }
@@ -115,10 +121,37 @@ fn errors_name_line_and_key() {
         ("[auth.biscuit]\naccept = ['ed25519-private/12']", "takes public keys"),
         ("[auth.biscuit]\nlifespan = '0s'", "must not be zero"),
         ("[auth.biscuit]\nkeys = []", "unknown field `keys`"),
+        ("[slurm.clusters.a]\njwt_key = 'x'", "missing field `controller`"),
+        ("[slurm.clusters.'a/b'.controller]\naddresses = ['c']", "must be letters, digits, - and _"),
+        ("[slurm.clusters.a.controller]\naddresses = []", "slurm.clusters.a.controller.addresses names no controller"),
+        ("[slurm.clusters.a.controller]\naddresses = ['c']\nat_once = 0", "must be above 0"),
+        (
+            "[slurm.clusters.a]\njwt_key = 'x'\n[slurm.clusters.a.controller]\naddresses = ['c']\nmunge = 'm'",
+            "set either jwt_key",
+        ),
+        ("[slurm.clusters.a]\nprivate_jobs = true", "unknown field `private_jobs`"),
+        ("[slurm]\njwt_key = 'x'\n[slurm.controller]\naddresses = ['c']\nmunge = 'm'", "slurm: set either jwt_key"),
+        (
+            "[slurm.controller]\naddresses = ['c']\n[slurm.clusters.slurm.controller]\naddresses = ['d']",
+            "call it otherwise",
+        ),
+        ("[backends.x]\ntype = 'slurm'\ncluster = 'a'", "there is no [slurm.clusters.a]"),
+        ("[backends.x]\ncluster = 'a'\n[slurm.clusters.a.controller]\naddresses = ['c']", "for backends of type"),
+        ("[backends.a]\n[slurm.clusters.a.controller]\naddresses = ['c']", "has the name of a cluster"),
     ] {
         let error = refused(toml(text));
         assert!(error.contains(wanted), "{text}: {error}");
     }
+}
+
+#[test]
+fn backends_are_in_the_cluster_that_they_name_or_are_named_after() {
+    let controllers = "[slurm.controller]\naddresses = ['m']\n[slurm.clusters.a.controller]\naddresses = ['c']\n";
+    let backends = "[backends.a]\ntype = 'slurm'\n[backends.quick]\ntype = 'slurm'\ncluster = 'a'\n\
+                    [backends.main]\ntype = 'slurm'\n[backends.default]\n";
+    let config = toml(&format!("{controllers}{backends}")).unwrap();
+    let places: Vec<_> = config.places.iter().map(|place| (place.name.as_str(), place.cluster.as_deref())).collect();
+    assert_eq!(places, [("a", Some("a")), ("default", None), ("main", None), ("quick", Some("a"))]);
 }
 
 #[test]

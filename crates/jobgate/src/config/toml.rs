@@ -14,6 +14,7 @@ use serde::de::{Deserializer, Error};
 
 use super::local::Local;
 use super::outgoing::{TargetsName, identity};
+use super::slurm::clusters::assign;
 use super::units::{Bytes, Lasting};
 use super::{Config, LogFormat, Manner, PlaceConfig, ServerConfig, env};
 
@@ -33,10 +34,13 @@ pub(super) fn parse(text: &str, here: &Path) -> anyhow::Result<Config> {
         Mode::Local => TargetsName::Any,
         Mode::Insecure | Mode::Tokens | Mode::Autosubmit => TargetsName::Public,
     });
+    let slurm = file.slurm.settings(|path| resolve(path, here))?;
+    let mut places = places(file.backends, &prefix, here)?;
+    assign(&mut places, &slurm)?;
     Ok(Config {
         file: None,
         state_dir,
-        places: places(file.backends, &prefix, here)?,
+        places,
         psik: file.psik,
         poll_interval: file.poll_interval.map_or(super::psik::POLL_INTERVAL, |lasting| lasting.0),
         callbacks: file.callbacks.policy(targets, here)?,
@@ -45,7 +49,7 @@ pub(super) fn parse(text: &str, here: &Path) -> anyhow::Result<Config> {
         auth: file.auth.settings(|path| resolve(path, here))?,
         quota: file.quota.settings(),
         audit: file.audit.settings(|path| resolve(path, here))?,
-        slurm: file.slurm.settings(|path| resolve(path, here))?,
+        slurm,
         autosubmit: file.autosubmit.settings(|path| resolve(path, here))?,
     })
 }
@@ -131,6 +135,7 @@ struct Backend {
     #[serde(rename = "type", default = "local")]
     kind: String,
     prefix: Option<PathBuf>,
+    cluster: Option<String>,
     queue_name: Option<String>,
     project_name: Option<String>,
     reservation_id: Option<String>,
@@ -145,7 +150,7 @@ fn local() -> String {
 fn places(backends: BTreeMap<String, Backend>, prefix: &Path, here: &Path) -> anyhow::Result<Vec<PlaceConfig>> {
     if backends.is_empty() {
         let backend = BackendConfig::default();
-        return Ok(vec![PlaceConfig { name: "default".into(), prefix: prefix.to_path_buf(), backend }]);
+        return Ok(vec![PlaceConfig::new("default", prefix.to_path_buf(), backend)]);
     }
     let place = |(name, table): (String, Backend)| {
         let prefix = table.prefix.as_deref().map_or_else(|| Ok(prefix.to_path_buf()), |own| resolve(own, here))?;
@@ -156,7 +161,7 @@ fn places(backends: BTreeMap<String, Backend>, prefix: &Path, here: &Path) -> an
             reservation_id: table.reservation_id,
             attributes: table.attributes,
         };
-        Ok(PlaceConfig { name, prefix, backend })
+        Ok(PlaceConfig { cluster: table.cluster, ..PlaceConfig::new(name, prefix, backend) })
     };
     backends.into_iter().map(place).collect()
 }

@@ -6,12 +6,13 @@ use axum::extract::MatchedPath;
 use axum::http::Method;
 use axum::http::request::Parts;
 use jobgate_model::{Access, Established, LOCAL, Role};
-use jobgate_slurm::operations::{self, Call};
+use jobgate_slurm::operations::Call;
 use percent_encoding::percent_decode_str;
 
 use super::biscuit::Question;
 use super::decide::Dialect;
 use super::identify::Identity;
+use crate::asked::{CLUSTER, operation};
 
 /// The question whether this one may do this. `None`: the path is not one that anybody could have a rule about.
 pub(super) fn question(identity: &Identity, parts: &Parts, dialect: Dialect, now: i64) -> Option<Question> {
@@ -35,7 +36,7 @@ pub(super) fn question(identity: &Identity, parts: &Parts, dialect: Dialect, now
 impl Question {
     /// A question about a request that nobody has made. `None`: no rule could be about such a path.
     pub fn about(user: String, client: String, method: &str, raw: &str) -> Option<Self> {
-        let slurms = |part: &str| matches!(part, "slurm" | "slurmdb" | "util") || part.starts_with("only-");
+        let slurms = |part: &str| matches!(part, "slurm" | "slurmdb" | "util" | CLUSTER) || part.starts_with("only-");
         let mut steps = raw.split('/').filter(|part| !part.is_empty());
         let dialect = match steps.next() {
             Some(first) if slurms(first) => Dialect::Slurm,
@@ -91,8 +92,9 @@ fn path(raw: &str, dialect: Dialect) -> Option<String> {
     if parts.iter().any(|part| matches!(*part, "." | "..")) || decoded.contains('\0') {
         return None;
     }
-    if dialect == Dialect::Slurm && parts.first().is_some_and(|first| first.starts_with("only-")) {
-        parts.remove(0);
+    let at = if parts.first() == Some(&CLUSTER) { 2 } else { 0 };
+    if dialect == Dialect::Slurm && parts.get(at).is_some_and(|part| part.starts_with("only-")) {
+        parts.remove(at);
     }
     let end = if decoded.ends_with('/') && !parts.is_empty() { "/" } else { "" };
     Some(format!("/{}{end}", parts.join("/")))
@@ -103,8 +105,7 @@ fn access(method: &Method, raw: &str, dialect: Dialect) -> Access {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Access::Write;
     }
-    let from = raw.find("/slurm").unwrap_or_default();
-    let found = (dialect == Dialect::Slurm).then(|| operations::find(method.as_str(), &raw[from..])).flatten();
+    let found = (dialect == Dialect::Slurm).then(|| operation(method, raw)).flatten();
     match found.map(|found| found.operation.call) {
         Some(Call::GetJobRequeue | Call::GetReconfigure) => Access::Write,
         _ => Access::Read,
@@ -133,6 +134,7 @@ mod tests {
         }
         let slurm = |raw| path(raw, Dialect::Slurm);
         assert_eq!(slurm("//only-v0.0.45//slurmdb/v0.0.45/jobs"), Some("/slurmdb/v0.0.45/jobs".into()));
+        assert_eq!(slurm("/cluster/b/only-v0.0.45/slurm/v0.0.45/jobs"), Some("/cluster/b/slurm/v0.0.45/jobs".into()));
     }
 
     #[test]
@@ -145,5 +147,9 @@ mod tests {
         assert_eq!(access(Method::GET, "/slurm/v0.0.45/job/7/requeue", Dialect::Slurm), Access::Write);
         assert_eq!(access(Method::GET, "//only-v0.0.40//slurm/v0.0.40/reconfigure/", Dialect::Slurm), Access::Write);
         assert_eq!(access(Method::GET, "/slurm/v0.0.45/job/a%2Fb/requeue", Dialect::Slurm), Access::Write);
+        for cluster in ["b", "slurm", "slurm-2", "only-"] {
+            let path = format!("/cluster/{cluster}/slurm/v0.0.45/job/7/requeue");
+            assert_eq!(super::access(&Method::GET, &path, Dialect::Slurm), Access::Write, "{cluster}");
+        }
     }
 }

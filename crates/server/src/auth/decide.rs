@@ -45,11 +45,16 @@ pub(super) fn allow(
             return Err(forbidden());
         }
     }
-    // its listings show the queue as a whole
-    if dialect == Dialect::Slurm && !gate.backends.slurm.iter().all(|name| identity.principal.may_use(name)) {
-        return Err(forbidden());
-    }
     Ok(())
+}
+
+/// Whether this one may use all of these backends: Slurm's listings show a queue as a whole.
+pub(super) fn may_use_all(principal: &Principal, backends: &[String]) -> Result<(), Error> {
+    if backends.iter().all(|name| principal.may_use(name)) {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::Forbidden, "Forbidden"))
+    }
 }
 
 /// Leaves a principal the backends that it had and that are among these.
@@ -73,11 +78,11 @@ pub(super) fn belongs(
     let forbidden = |text: &'static str| Err(Error::new(ErrorKind::Forbidden, text));
     match (audience, standing) {
         (
-            Audience::Anyone | Audience::Public | Audience::Arrival | Audience::Slurm | Audience::Autosubmit(_),
+            Audience::Anyone | Audience::Public | Audience::Arrival | Audience::Slurm(_) | Audience::Autosubmit(_),
             Standing::Known(identity),
         ) => Ok(identity),
         (
-            Audience::Anyone | Audience::Public | Audience::Arrival | Audience::Slurm | Audience::Autosubmit(_),
+            Audience::Anyone | Audience::Public | Audience::Arrival | Audience::Slurm(_) | Audience::Autosubmit(_),
             Standing::Nobody | Standing::Refused(_),
         ) => Ok(stranger(peer)),
         (Audience::Owner, Standing::Known(identity)) => match identity.principal.role {

@@ -63,7 +63,7 @@ mod tests {
             biscuit: Some(BiscuitSettings::below(dir.path())),
             ..AuthSettings::default()
         };
-        Gatekeeper::new(Mode::Insecure, &[], &settings, Backends::default())
+        Gatekeeper::new(Mode::Insecure, &[], &settings, Backends::default(), Vec::new())
     }
 
     /// Who comes back with the token that was given to this one.

@@ -122,6 +122,8 @@ pub(crate) struct Gatekeeper {
     accepted: Accepted,
     named_by: Vec<NamedBy>,
     tokens: Tokens,
+    /// What counts for further clusters in its place, and their backends.
+    clusters: Vec<(Tokens, Vec<String>)>,
     origins: Vec<Origin>,
     pub(crate) rates: Rates,
     policy: SitePolicy,
@@ -139,21 +141,40 @@ pub(crate) struct Backends {
     pub(crate) slurm: Vec<String>,
 }
 
+/// A cluster of Slurm's that is not the main one.
+#[derive(Debug)]
+pub(crate) struct Further {
+    /// The keys of its tokens.
+    pub(crate) keys: SlurmKeys,
+    /// The names of its backends.
+    pub(crate) backends: Vec<String>,
+}
+
 impl Gatekeeper {
-    pub(crate) fn new(mode: Mode, hosts: &[String], settings: &AuthSettings, backends: Backends) -> Self {
+    pub(crate) fn new(
+        mode: Mode,
+        hosts: &[String],
+        settings: &AuthSettings,
+        backends: Backends,
+        clusters: Vec<Further>,
+    ) -> Self {
         let settings = settings.clone();
         let AuthSettings { names, accepted, named_by, rates, origins, logins, autosubmit, .. } = settings;
+        let biscuits = settings.biscuit.map(|settings| Arc::new(Biscuits::new(settings)));
+        // one cluster's key proves nothing to another, nor in other dialects
+        let tokens = |keys| Tokens {
+            issuers: jwt::Issuers::new(keys, settings.issuers.clone()),
+            secrets: settings.secrets.clone(),
+            names: names.clone(),
+            biscuits: biscuits.clone(),
+        };
         Self {
             mode,
             door: Arc::new(Door::of(mode)),
             hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             uid: rustix::process::geteuid().as_raw(),
-            tokens: Tokens {
-                issuers: jwt::Issuers::new(settings.slurm_keys, settings.issuers),
-                secrets: settings.secrets,
-                names: names.clone(),
-                biscuits: settings.biscuit.map(Biscuits::new),
-            },
+            tokens: tokens(settings.slurm_keys),
+            clusters: clusters.into_iter().map(|one| (tokens(one.keys), one.backends)).collect(),
             policy: SitePolicy::new(settings.policy),
             backends,
             logins,
@@ -163,6 +184,17 @@ impl Gatekeeper {
             named_by,
             origins,
             rates: Rates::new(rates),
+        }
+    }
+
+    /// What counts as a token for a cluster, and the names of its backends.
+    fn of_cluster(&self, cluster: Cluster) -> (&Tokens, &[String]) {
+        match cluster {
+            Cluster::Main => (&self.tokens, &self.backends.slurm),
+            Cluster::Further(place) => {
+                let (tokens, backends) = &self.clusters[place];
+                (tokens, backends)
+            }
         }
     }
 
@@ -226,6 +258,11 @@ impl Gatekeeper {
         Ok(Principal { expires: asker.expires, backends: asker.backends.clone(), ..principal })
     }
 
+    /// The login behind a principal.
+    pub(crate) fn login_name<'a>(&'a self, principal: &'a Principal) -> &'a str {
+        self.names.login_name(principal)
+    }
+
     /// The login of a user of this machine.
     pub(crate) fn login_of(&self, uid: u32) -> Option<String> {
         if uid == self.uid { Some(self.names.login.clone()) } else { (self.names.of_uid)(uid) }
@@ -245,11 +282,20 @@ pub(crate) enum Audience {
     Arrival,
     /// Who may have jobs.
     Owner,
-    /// Who brings Slurm's kind of credentials: the dialect says no itself, because its answers differ between none and bad
-    /// ones.
-    Slurm,
+    /// Who brings Slurm's kind of credentials, for a cluster: the dialect says no itself, because its answers differ between none
+    /// and bad ones.
+    Slurm(Cluster),
     /// Who may look at experiments, or command them: the dialect says no itself.
     Autosubmit(Guard),
+}
+
+/// Which cluster of Slurm's a route is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cluster {
+    /// The one at `/slurm`.
+    Main,
+    /// One of those at `/cluster/NAME/slurm`, by its place among them.
+    Further(usize),
 }
 
 /// Who asks, or why that one is not admitted; an extension of every request that is routed.
@@ -298,22 +344,22 @@ async fn admit(app: &App, audience: Audience, parts: &mut Parts) -> Result<Resul
     if audience == Audience::Anyone {
         return Ok(Ok(stranger(&peer)));
     }
-    if gate.speaks_slurm_only() && audience != Audience::Slurm {
+    if gate.speaks_slurm_only() && !matches!(audience, Audience::Slurm(_)) {
         return Err(Error::new(ErrorKind::Forbidden, "this gateway speaks Slurm's dialect only"));
     }
     if gate.speaks_autosubmit_only() && !matches!(audience, Audience::Autosubmit(_)) {
         return Err(Error::new(ErrorKind::Forbidden, "this gateway speaks Autosubmit's dialect only"));
     }
     // Nobody vouches for the other end of a pipe, so in Slurm's dialect it must bring a token.
-    if audience != Audience::Slurm || peer != Peer::Unknown {
+    if !matches!(audience, Audience::Slurm(_)) || peer != Peer::Unknown {
         identify::welcome(gate, &door, &peer, audience, parts)?;
     }
     if audience == Audience::Arrival {
         return Ok(Ok(stranger(&peer)));
     }
     let now = jiff::Timestamp::now().as_second();
-    if audience == Audience::Slurm {
-        return Ok(slurm_asker(gate, &door, &peer, parts, now).await);
+    if let Audience::Slurm(cluster) = audience {
+        return Ok(slurm_asker(gate, cluster, &door, &peer, parts, now).await);
     }
     if let Audience::Autosubmit(guard) = audience {
         return Ok(autosubmit::asker(gate, &door, &peer, parts, guard, now).await);
@@ -341,12 +387,14 @@ async fn admit(app: &App, audience: Audience, parts: &mut Parts) -> Result<Resul
 /// The same for Slurm's dialect, which gets to know more about why.
 async fn slurm_asker(
     gate: &Gatekeeper,
+    cluster: Cluster,
     door: &Door,
     peer: &Peer,
     parts: &mut Parts,
     now: i64,
 ) -> Result<Identity, Error> {
-    let asking = slurm::asking(gate, door, peer, parts, now).await;
+    let (tokens, backends) = gate.of_cluster(cluster);
+    let asking = slurm::asking(gate, tokens, door, peer, parts, now).await;
     let (standing, outcome) = match asking {
         Asking::Nobody => {
             let limit = gate.rates.stranger(peer);
@@ -363,6 +411,7 @@ async fn slurm_asker(
         Asking::Known(mut identity, mut asker) => {
             Trail::of(&parts.extensions).is(&identity.principal);
             let allowed = decide::allow(gate, &mut identity, parts, Dialect::Slurm, now);
+            let allowed = allowed.and_then(|()| decide::may_use_all(&identity.principal, backends));
             asker.principal.backends.clone_from(&identity.principal.backends);
             match allowed {
                 Ok(()) => (slurm::Standing::Known(asker), Ok(*identity)),

@@ -10,7 +10,7 @@ use jobgate_slurm::site::{Caller, Proof};
 
 use super::identify::{Identity, client_of};
 use super::names::Vouching;
-use super::tokens::Refusal;
+use super::tokens::{Refusal, Tokens};
 use super::{Door, Gatekeeper, certificate};
 use crate::accept::Peer;
 
@@ -69,6 +69,16 @@ impl Asker {
     pub(crate) fn caller(&self) -> Caller {
         Caller { login: self.login.clone(), proof: self.proof.clone() }
     }
+
+    /// The same one, who acts as this user.
+    pub(crate) fn caller_as(&self, login: &str) -> Caller {
+        let proof = match &self.proof {
+            proof if login == self.login => proof.clone(),
+            Proof::Token(token) | Proof::Behalf(token) => Proof::Behalf(token.clone()),
+            Proof::Ours => Proof::Ours,
+        };
+        Caller { login: login.to_owned(), proof }
+    }
 }
 
 /// Who asks, or why nobody does.
@@ -80,8 +90,15 @@ pub(super) enum Asking {
     Known(Box<Identity>, Asker),
 }
 
-/// Who asks. `now`: unix seconds.
-pub(super) async fn asking(gate: &Gatekeeper, door: &Door, peer: &Peer, parts: &Parts, now: i64) -> Asking {
+/// Who asks. `tokens`: what counts for the cluster that is asked about. `now`: unix seconds.
+pub(super) async fn asking(
+    gate: &Gatekeeper,
+    tokens: &Tokens,
+    door: &Door,
+    peer: &Peer,
+    parts: &Parts,
+    now: i64,
+) -> Asking {
     let headers = &parts.headers;
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
     let name = text("x-slurm-user-name").filter(|name| !name.is_empty());
@@ -95,7 +112,7 @@ pub(super) async fn asking(gate: &Gatekeeper, door: &Door, peer: &Peer, parts: &
     };
     let identity = match token {
         Some(_) if gate.accepted == Accepted::Sockets => return Asking::Nobody,
-        Some(token) => match gate.tokens.check(door, token, now).await {
+        Some(token) => match tokens.check(door, token, now).await {
             Ok(identity) => identity,
             Err(Refusal::Away(why)) => return Asking::Away(why),
             Err(refusal) => return Asking::Refused(refusal.to_string()),

@@ -42,7 +42,7 @@ pub(crate) struct Tokens {
     pub(super) issuers: Issuers,
     pub(super) secrets: Vec<Arc<Secret>>,
     pub(super) names: Names,
-    pub(super) biscuits: Option<Biscuits>,
+    pub(super) biscuits: Option<Arc<Biscuits>>,
 }
 
 impl Tokens {

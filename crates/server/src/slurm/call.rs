@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use jobgate_slurm::cluster::{Cluster, Fault};
+use jobgate_model::Principal;
+use jobgate_slurm::cluster::{Answer, Cluster, Fault};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::{ErrorEntry, Framed, Meta, Plain, WarningEntry};
 use jobgate_slurm::operations::Operation;
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use super::answer::{self, Reply};
 use super::error::Failure;
-use super::{Slurm, SlurmApp};
+use super::{Shown, Slurm, SlurmApp};
 use crate::audit::Trail;
 use crate::auth::slurm::Asker;
 
@@ -79,6 +80,16 @@ impl Call {
         match &self.view {
             View::Real(seen) => Some(Arc::clone(seen)),
             View::Embedded(_) => None,
+        }
+    }
+
+    /// A real cluster as it is now, seen by the caller or by somebody as whom the caller may act.
+    pub(super) fn seen_anew_by(&self, who: &Principal) -> Answer<Arc<dyn Seen>> {
+        match &self.slurm().shown {
+            Shown::Real(site) => site.seen_by(&self.asker.caller_as(self.shared.app.gatekeeper.login_name(who))),
+            Shown::Embedded(_) => {
+                Err(Fault::new(Errno::NOT_SUPPORTED, "the embedded batch system is seen by all alike"))
+            }
         }
     }
 

@@ -111,13 +111,14 @@ pub(crate) async fn handle(State(shared): State<SlurmApp>, request: Request) -> 
 
 /// Answers below a prefix such as `/only-v0.0.45`, where there is only that version: what generators of clients want.
 pub(crate) async fn handle_one_version(state: State<SlurmApp>, request: Request) -> Response {
-    let first = request.uri().path().split('/').find(|part| !part.is_empty()).unwrap_or_default();
+    let path = below(&state.0, request.uri().path());
+    let first = path.split('/').find(|part| !part.is_empty()).unwrap_or_default();
     if only(first).is_some() { handle(state, request).await } else { text(StatusCode::NOT_FOUND, UNKNOWN) }
 }
 
 /// The versions that are served below the path's prefix, how they are described, and the path without it.
 fn scope(shared: &SlurmApp, path: &str) -> (Vec<Version>, Manner, String) {
-    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    let mut parts = below(shared, path).split('/').filter(|part| !part.is_empty()).peekable();
     let one = parts.peek().and_then(|first| only(first));
     if one.is_some() {
         parts.next();
@@ -125,6 +126,11 @@ fn scope(shared: &SlurmApp, path: &str) -> (Vec<Version>, Manner, String) {
     let served = shared.slurm.versions.iter().copied().filter(|version| one.is_none_or(|(one, _)| one == *version));
     let manner = one.map(|(_, manner)| manner).unwrap_or_default();
     (served.collect(), manner, format!("/{}", parts.collect::<Vec<_>>().join("/")))
+}
+
+/// The path below the base of this cluster's.
+fn below<'a>(shared: &SlurmApp, path: &'a str) -> &'a str {
+    path.strip_prefix(&shared.slurm.base).unwrap_or(path)
 }
 
 fn is_document(path: &str) -> bool {

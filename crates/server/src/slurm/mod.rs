@@ -31,6 +31,8 @@ use jobgate_slurm::version::Version;
 pub(crate) use dispatch::{handle, handle_one_version};
 
 use crate::app::App;
+use crate::asked::CLUSTER;
+use crate::auth::SlurmKeys;
 
 /// What the dialect needs to know.
 #[derive(Debug, Clone)]
@@ -49,6 +51,24 @@ pub struct SlurmSettings {
     pub private_jobs: bool,
     /// Bytes of rendered listings that are kept.
     pub listing_cache: usize,
+}
+
+/// A cluster that is not at `/slurm` but at `/cluster/NAME/slurm`: the base URL of its clients is another, and all else is the same.
+#[derive(Debug, Clone)]
+pub struct FurtherCluster {
+    /// What it is called here; letters, digits, `-` and `_`.
+    pub name: String,
+    /// What is shown of it.
+    pub shown: SlurmSettings,
+    /// The keys of its tokens, which count for it and nowhere else.
+    pub keys: SlurmKeys,
+}
+
+impl FurtherCluster {
+    /// Where its dialect is: `/cluster/NAME`.
+    fn base(&self) -> String {
+        format!("/{CLUSTER}/{}", self.name)
+    }
 }
 
 /// What is shown.
@@ -85,6 +105,8 @@ pub(crate) fn away(error: &Error) -> Response {
 /// The dialect, while a server runs.
 #[derive(Debug)]
 pub(crate) struct Slurm {
+    /// What comes before `/slurm` in its paths.
+    pub(crate) base: String,
     shown: Shown,
     pub(crate) accounting: Arc<dyn Accounting>,
     versions: Vec<Version>,
@@ -100,7 +122,17 @@ pub(crate) struct Slurm {
 }
 
 impl Slurm {
+    /// At `/slurm`.
     pub(crate) fn new(settings: SlurmSettings) -> Self {
+        Self::below(String::new(), settings)
+    }
+
+    /// At `/cluster/NAME/slurm`.
+    pub(crate) fn further(cluster: FurtherCluster) -> Self {
+        Self::below(cluster.base(), cluster.shown)
+    }
+
+    fn below(base: String, settings: SlurmSettings) -> Self {
         Self {
             shown: settings.cluster,
             accounting: settings.accounting,
@@ -108,7 +140,8 @@ impl Slurm {
             plugins: settings.plugins,
             backend: settings.backend,
             private_jobs: settings.private_jobs,
-            documents: documents::Documents::default(),
+            documents: documents::Documents::below(&base),
+            base,
             listings: listing::Listings::new(settings.listing_cache),
             tally: tally::Tally::default(),
             zone: jiff::tz::TimeZone::system(),

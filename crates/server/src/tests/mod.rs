@@ -4,6 +4,7 @@ mod accounting;
 mod audience;
 mod autosubmit;
 mod biscuits;
+mod clusters;
 mod dialects;
 mod doors;
 pub(crate) mod elsewhere;
@@ -142,11 +143,13 @@ impl Gate {
 
     fn with(settings: &Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        // one queue for both, unless there is a further cluster
+        let one: Arc<dyn Backend> = Arc::new(Idle);
         let place = |name: &str| Place {
             name: name.into(),
             prefix: dir.path().join(name),
             config: BackendConfig::default(),
-            backend: Arc::new(Idle),
+            backend: if settings.clusters.is_empty() { Arc::clone(&one) } else { Arc::new(Idle) },
         };
         let setup = Setup {
             state_dir: dir.path().join("state"),

@@ -187,12 +187,18 @@ pub(super) fn gate_with(mode: Mode, change: impl FnOnce(&mut AuthSettings)) -> (
     })
 }
 
-fn parts(accounting: Arc<dyn Accounting>) -> (AuthSettings, SlurmSettings, tempfile::TempDir) {
+/// A file that holds a key.
+pub(super) fn key_file(dir: &tempfile::TempDir, key: &[u8]) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
+    let path = dir.path().join("key");
+    std::fs::write(&path, key).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+fn parts(accounting: Arc<dyn Accounting>) -> (AuthSettings, SlurmSettings, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let key = dir.path().join("key");
-    std::fs::write(&key, KEY).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let key = key_file(&dir, KEY);
     let slurm = SlurmSettings {
         cluster: Shown::Embedded(Arc::new(One)),
         accounting,
@@ -211,8 +217,13 @@ fn parts(accounting: Arc<dyn Accounting>) -> (AuthSettings, SlurmSettings, tempf
 }
 
 pub(super) fn token(user: &str) -> String {
+    token_by(KEY, user)
+}
+
+/// A token that this key has signed.
+pub(super) fn token_by(key: &[u8], user: &str) -> String {
     let now = jiff::Timestamp::now().as_second();
-    SharedKey::new(KEY).unwrap().mint(user, Lifespan::Seconds(600), now).unwrap()
+    SharedKey::new(key).unwrap().mint(user, Lifespan::Seconds(600), now).unwrap()
 }
 
 fn text(reply: &Reply) -> String {

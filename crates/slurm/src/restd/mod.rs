@@ -8,7 +8,7 @@ mod http;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -17,6 +17,7 @@ use crate::cluster::{Answer, Fault};
 use crate::errno::Errno;
 use crate::ledger::{Ledger, Put, Question, Told};
 use crate::rpc::Credential;
+use crate::turns::Turns;
 use crate::version::Version;
 
 /// Where a slurmrestd listens.
@@ -146,8 +147,7 @@ pub struct Restd {
     limits: Limits,
     /// When a version was found to be missing.
     missing: Mutex<[Option<Instant>; Version::ALL.len()]>,
-    turns: Mutex<usize>,
-    turn: Condvar,
+    turns: Turns,
 }
 
 /// After so long a version that was missing is asked for again: another release may have been installed.
@@ -156,8 +156,7 @@ const MISSING_FOR: Duration = Duration::from_mins(5);
 impl Restd {
     /// One at this address. Nothing is asked yet.
     pub fn new(address: Address, limits: Limits) -> Self {
-        let (turns, turn) = (Mutex::new(limits.at_once.max(1)), Condvar::new());
-        Self { address, limits, missing: Mutex::default(), turns, turn }
+        Self { address, limits, missing: Mutex::default(), turns: Turns::new(limits.at_once) }
     }
 
     /// Where it is.
@@ -167,20 +166,9 @@ impl Restd {
 
     fn exchange(&self, who: &Credential, put: &Put) -> Result<http::Reply, Error> {
         let end = Instant::now() + self.limits.total;
-        let _turn = self.take_turn(end)?;
+        let busy = || Error::Busy { address: self.address.clone(), within: self.limits.total };
+        let _turn = self.turns.take(end).ok_or_else(busy)?;
         http::exchange(&self.address, self.limits, end, &http::request(who, put))
-    }
-
-    fn take_turn(&self, end: Instant) -> Result<Turn<'_>, Error> {
-        let left = end.saturating_duration_since(Instant::now());
-        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.turn.wait_timeout_while(turns, left, |turns| *turns == 0);
-        let (mut turns, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() && *turns == 0 {
-            return Err(Error::Busy { address: self.address.clone(), within: self.limits.total });
-        }
-        *turns -= 1;
-        Ok(Turn(self))
     }
 
     /// The versions in which a question may be put, the best first: its own, newer ones, older ones.
@@ -235,16 +223,6 @@ impl Ledger for Restd {
 
 fn place(version: Version) -> usize {
     usize::from(version.number() - Version::V40.number())
-}
-
-/// The right to ask now.
-struct Turn<'a>(&'a Restd);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *self.0.turns.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.turn.notify_one();
-    }
 }
 
 #[cfg(test)]

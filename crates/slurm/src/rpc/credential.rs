@@ -29,7 +29,7 @@ pub struct Credential(Is);
 #[derive(Clone, PartialEq, Eq)]
 enum Is {
     Token { token: String, user: Option<String> },
-    Munge { socket: PathBuf, reader: Option<u32> },
+    Munge { socket: PathBuf, reader: Option<u32>, seconds: u32 },
 }
 
 /// Why a text is no credential.
@@ -92,7 +92,17 @@ impl Credential {
     ///
     /// `reader` is the number of the controller's user (`SlurmUser`): nobody else can look into what is sent then.
     pub fn munge(socket: Option<PathBuf>, reader: Option<u32>) -> Self {
-        Self(Is::Munge { socket: socket.unwrap_or_else(|| PathBuf::from(munge::SOCKET)), reader })
+        Self(Is::Munge { socket: socket.unwrap_or_else(|| PathBuf::from(munge::SOCKET)), reader, seconds: 0 })
+    }
+
+    /// The same, good for so many seconds from when it is sent, if it is one of MUNGE; 0: for as long as `munged` thinks fit, which
+    /// is five minutes unless it is told otherwise. How long a token is good is said by itself.
+    #[must_use]
+    pub fn lasting(mut self, for_seconds: u32) -> Self {
+        if let Is::Munge { seconds, .. } = &mut self.0 {
+            *seconds = for_seconds;
+        }
+        self
     }
 
     /// Writes it, as it is for a message of this kind with this body. Fails where `munged` gives none.
@@ -103,9 +113,9 @@ impl Credential {
                 Text::of(token).write(to);
                 user.as_deref().map_or(Text::NONE, Text::of).write(to);
             }
-            Is::Munge { socket, reader } => {
+            Is::Munge { socket, reader, seconds } => {
                 let digest = hash::kangaroo_twelve(body, &kind.0.to_be_bytes());
-                let credential = munge::encode(socket, &[&[K12][..], &digest].concat(), *reader)?;
+                let credential = munge::encode(socket, &[&[K12][..], &digest].concat(), *reader, *seconds)?;
                 to.u32(MUNGE);
                 Text::of(&credential).write(to);
             }

@@ -23,6 +23,14 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// There are too many requests, and there was no turn in time.
+    #[error("the controller at {controller} is asked too much: there was no turn within {} s", within.as_secs_f32())]
+    Busy {
+        /// Where it is.
+        controller: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
     /// A controller cannot be reached.
     #[error("cannot reach the controller at {controller}: {source}")]
     Unreachable {
@@ -118,7 +126,9 @@ impl Error {
     pub fn errno(&self) -> Errno {
         match self {
             // who is not asked has refused nobody
-            Self::NoController | Self::NoCredential { .. } | Self::Unreachable { .. } => Errno::CONTROLLER_CONNECT,
+            Self::NoController | Self::NoCredential { .. } | Self::Unreachable { .. } | Self::Busy { .. } => {
+                Errno::CONTROLLER_CONNECT
+            }
             Self::Late { .. } | Self::Broken { .. } | Self::Closed { .. } | Self::Long { .. } => {
                 Errno::CONTROLLER_RECEIVE
             }
@@ -140,6 +150,7 @@ impl Error {
             Self::NoController
             | Self::NoCredential { .. }
             | Self::Unreachable { .. }
+            | Self::Busy { .. }
             | Self::Refused { .. }
             | Self::Version { .. }
             | Self::Unsendable(_) => true,

@@ -17,7 +17,7 @@ use jobgate_model::{
 };
 use jobgate_slurm::cluster::{Fault, Reach};
 use jobgate_slurm::errno::Errno;
-use jobgate_slurm::objects::{Job, JobDesc, JobSubmitRequest};
+use jobgate_slurm::objects::{ExitCode, Job, JobDesc, JobSubmitRequest};
 use jobgate_slurm::rpc::Error as RpcError;
 use jobgate_slurm::site::Seen as _;
 use jobgate_slurm::table::{Flags, Num, Reader};
@@ -25,7 +25,8 @@ use jobgate_slurm::version::Version;
 
 use super::super::attempt::{attempted, note_attempt};
 use super::super::commands::{Accounting, merge, phase};
-use super::{Asking, Remote, marker};
+use super::{Asking, Remote, SlurmPrograms, marker};
+use crate::command::Programs;
 
 /// Clocks of controllers may differ from ours by so many seconds.
 const SKEW: u32 = 10;
@@ -44,7 +45,8 @@ pub struct Described {
     remote: Arc<Remote>,
     /// As whom jobs of psik's local mode run: this process's own login.
     login: String,
-    accounting: Accounting,
+    /// Slurm's own programs, where they are this cluster's.
+    accounting: Option<Accounting>,
 }
 
 /// What is known of a run.
@@ -56,7 +58,12 @@ struct Known {
 impl Described {
     /// `login` is that of this process.
     pub fn new(remote: Arc<Remote>, login: String) -> Self {
-        Self { remote, login, accounting: Accounting::default() }
+        let programs = match &remote.programs {
+            SlurmPrograms::Usual => Some(Programs::default()),
+            SlurmPrograms::With(conf) => Some(Programs { conf: Some(conf.clone()), ..Programs::default() }),
+            SlurmPrograms::Others => None,
+        };
+        Self { remote, login, accounting: programs.map(|programs| Accounting { programs }) }
     }
 
     /// Whether a job is described in Slurm's terms.
@@ -74,13 +81,13 @@ impl Described {
     }
 
     /// So long a submission may be under way.
-    fn window(&self) -> Duration {
+    fn window(&self, login: &str) -> Duration {
         let total = self.remote.limits().total;
-        let expires = self.remote.signed_for("root", 1).is_some();
+        let expires = self.remote.signed_for(login, 1).is_some();
         if expires { total + Duration::from_secs(u64::from(2 * SKEW)) } else { total + STRAY }
     }
 
-    fn send(&self, request: &RunRequest<'_>, desc: &JobDesc) -> Result<Submission, Error> {
+    fn send(&self, request: &RunRequest<'_>, asked: &Asked) -> Result<Submission, Error> {
         let login = self.login_of(request.owner);
         let seconds = u32::try_from(self.remote.limits().total.as_secs()).unwrap_or(u32::MAX).saturating_add(SKEW);
         let credential = match self.remote.signed_for(login, seconds) {
@@ -88,7 +95,10 @@ impl Described {
             None => self.remote.credential_of(login)?,
         };
         note_attempt(request.base, request.jobndx)?;
-        let outcome = self.remote.ask(&credential, |client| client.submit(&credential, desc));
+        let outcome = self.remote.ask(&credential, |client| match asked {
+            Asked::Job(desc) => client.submit(&credential, desc),
+            Asked::Components(components) => client.submit_het(&credential, components),
+        });
         self.remote.ordered_by(login);
         Ok(match outcome {
             Ok(submitted) => {
@@ -120,6 +130,24 @@ impl Described {
         let outcome = self.remote.ask(&credential, |client| client.update_job(&credential, number, &change));
         self.remote.ordered_by(login);
         outcome.map_err(failure)
+    }
+
+    /// How jobs ended that are not in the queue any more, as far as the accounting database knows: by Slurm's own programs, and for
+    /// what those do not know by the configured way to it.
+    fn accounted(&self, login: &str, ids: &[String]) -> HashMap<String, Phase> {
+        let mut seen = self.accounting.as_ref().map(|programs| programs.phases(ids)).unwrap_or_default();
+        let rest: Vec<i64> = ids.iter().filter(|id| !seen.contains_key(*id)).filter_map(|id| id.parse().ok()).collect();
+        let Some(caller) = self.remote.caller_for(login).filter(|_| !rest.is_empty()) else { return seen };
+        let mut told = HashMap::new();
+        for record in self.remote.records(&caller, &rest).unwrap_or_default() {
+            let whole = [record.array_job_id, record.het_job_id].into_iter().flatten().find(|id| *id != 0);
+            let Some(id) = whole.and_then(|id| u32::try_from(id).ok()).or(record.job_id) else { continue };
+            let state = record.state_current.iter().flat_map(Flags::iter).next().unwrap_or_default();
+            merge(&mut told, &id.to_string(), phase(state, &exit_of(record.exit_code.as_ref())));
+        }
+        // it is told of beginnings and ends: what has no end there may have been lost on the way
+        seen.extend(told.into_iter().filter(|(_, phase)| matches!(phase, Phase::Ended(..))));
+        seen
     }
 
     /// What it means that nobody knows a run (any more). A controller that was started after the run was queued, and would still
@@ -189,19 +217,22 @@ impl Backend for Described {
         }
         Err(Error::invalid(
             "this place takes jobs of Slurm's own dialect (/slurm/V/job/submit) only; psik's jobs need a backend of type \
-             \"slurm\" in the configuration, which runs them as the gateway's own user",
+             \"slurm\" in the configuration, which runs them as the gateway's own user by Slurm's programs (of a cluster of \
+             [slurm.clusters] only if its controller's `conf` is set)",
         ))
     }
 
     fn submit(&self, request: &RunRequest<'_>) -> Submission {
-        let desc = match description(request.base) {
-            Ok(mut desc) => {
-                marker::put(&mut desc, request.marker);
-                desc
-            }
+        let mut asked = match description(request.base) {
+            Ok(asked) => asked,
             Err(error) => return Submission::Refused(error),
         };
-        self.send(request, &desc).unwrap_or_else(Submission::Refused)
+        for desc in asked.components() {
+            marker::put(desc, request.marker);
+            // whose it is was settled when it was recorded, and is said by the credential
+            desc.user_id = None;
+        }
+        self.send(request, &asked).unwrap_or_else(Submission::Refused)
     }
 
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
@@ -217,9 +248,10 @@ impl Backend for Described {
         if let Some(number) = found {
             return Ok(Some(NativeId(number.to_string())));
         }
-        if age < self.window() {
+        let window = self.window(self.login_of(&run.owner));
+        if age < window {
             let text = "the submission may still reach Slurm's controller; it is looked for again";
-            return Err(Error::new(ErrorKind::Timeout, text).retry_after(self.window().saturating_sub(age)));
+            return Err(Error::new(ErrorKind::Timeout, text).retry_after(window.saturating_sub(age)));
         }
         let sent = sent.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         if self.remote.boot_time().is_some_and(|booted| booted > sent - 1.0 && booted < sent + UNSAVED) {
@@ -287,7 +319,7 @@ impl Backend for Described {
             };
             let gone: Vec<String> =
                 runs.iter().filter(is_gone).filter_map(|run| Some(run.native.as_ref()?.0.clone())).collect();
-            let accounted = if gone.is_empty() { HashMap::new() } else { self.accounting.phases(&gone) };
+            let accounted = if gone.is_empty() { HashMap::new() } else { self.accounted(login, &gone) };
             for run in runs {
                 let native = run.native.as_ref().map(|native| native.0.as_str()).unwrap_or_default();
                 let seen = known.get(native);
@@ -303,8 +335,26 @@ impl Backend for Described {
     }
 }
 
+/// What was asked for.
+#[derive(Debug)]
+enum Asked {
+    /// A job.
+    Job(Box<JobDesc>),
+    /// A heterogeneous job: what each of its components asks for.
+    Components(Vec<JobDesc>),
+}
+
+impl Asked {
+    fn components(&mut self) -> &mut [JobDesc] {
+        match self {
+            Self::Job(desc) => std::slice::from_mut(desc),
+            Self::Components(components) => components,
+        }
+    }
+}
+
 /// What a job was described as.
-fn description(base: &Path) -> Result<JobDesc, Error> {
+fn description(base: &Path) -> Result<Asked, Error> {
     let path = base.join(DESCRIPTION);
     let unreadable =
         |why: String| Error::internal(format!("the job's description in {} cannot be read", path.display()), why);
@@ -315,15 +365,16 @@ fn description(base: &Path) -> Result<JobDesc, Error> {
     let zone = jiff::tz::TimeZone::system();
     let mut reader = Reader::new(version, value["now"].as_i64().unwrap_or_default(), &zone);
     let request: JobSubmitRequest = reader.object(value["request"].take());
-    let desc = match request.jobs {
-        Some(mut jobs) if request.job.is_none() && jobs.len() == 1 => Some(jobs.remove(0)),
-        _ => request.job,
+    let mut asked = match (request.job, request.jobs) {
+        (None, Some(jobs)) => Asked::Components(jobs),
+        (job, _) => Asked::Job(Box::new(job.unwrap_or_default())),
     };
-    let mut desc = desc.unwrap_or_default();
-    desc.script = desc.script.or(request.script);
+    if let Some(first) = asked.components().first_mut() {
+        first.script = first.script.take().or(request.script);
+    }
     match reader.problems.first() {
         Some(problem) => Err(unreadable(format!("{}: {}", problem.source, problem.description))),
-        None => Ok(desc),
+        None => Ok(asked),
     }
 }
 
@@ -346,16 +397,20 @@ fn phase_of(job: &Job) -> Phase {
     // what squeue calls it: the most telling of the words
     let telling = ["CONFIGURING", "COMPLETING", "REQUEUE_HOLD", "SPECIAL_EXIT"];
     let word = telling.iter().find(|word| states.contains(word)).copied().or(states.first().copied());
-    let code = job.exit_code.as_ref();
-    let number = |number: Option<u32>| number.unwrap_or(0);
-    let exit = format!(
-        "{}:{}",
-        number(code.and_then(|code| code.return_code).and_then(Num::number)),
-        number(code.and_then(|code| code.signal_id).and_then(Num::number).map(u32::from))
-    );
+    let exit = exit_of(job.exit_code.as_ref());
     let waits = matches!(word, Some("PENDING" | "CONFIGURING" | "REQUEUE_HOLD" | "SPECIAL_EXIT"));
     let detail = if waits { job.state_reason.clone().unwrap_or_default() } else { exit };
     phase(word.unwrap_or_default(), &detail)
+}
+
+/// As `sacct` writes it: the code, and the signal's number.
+fn exit_of(code: Option<&ExitCode>) -> String {
+    let number = |number: Option<u32>| number.unwrap_or(0);
+    format!(
+        "{}:{}",
+        number(code.and_then(|code| code.return_code).and_then(Num::number)),
+        number(code.and_then(|code| code.signal_id).and_then(Num::number).map(u32::from))
+    )
 }
 
 fn unavailable(fault: Fault) -> Error {
@@ -376,7 +431,6 @@ fn failure(asking: Asking) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use jobgate_slurm::objects::ExitCode;
     use jobgate_slurm::table::Time;
 
     use super::*;
@@ -391,13 +445,16 @@ mod tests {
         let one = read(
             r##"{"version":"v0.0.42","now":1000,"request":{"script":"#!/bin/sh\n","job":{"name":"n","begin_time":"now+60"}}}"##,
         );
-        let one = one.unwrap();
+        let Asked::Job(one) = one.unwrap() else { panic!("it is one job") };
         assert_eq!((one.name.as_deref(), one.script.as_deref()), (Some("n"), Some("#!/bin/sh\n")));
         assert_eq!(one.begin_time.and_then(Time::seconds), Some(1060), "as it was meant then");
         assert_eq!(one.nodes, None, "what was not said is not said");
-        let listed =
-            read(r#"{"version":"v0.0.40","now":1,"request":{"jobs":[{"name":"m","script":"own"}],"script":"s"}}"#);
-        assert_eq!(listed.unwrap().script.as_deref(), Some("own"));
+        let listed = read(
+            r#"{"version":"v0.0.40","now":1,"request":{"jobs":[{"name":"m"},{"name":"n","script":"own"}],"script":"s"}}"#,
+        );
+        let Asked::Components(parts) = listed.unwrap() else { panic!("it is heterogeneous") };
+        let scripts: Vec<_> = parts.iter().map(|part| (part.name.as_deref(), part.script.as_deref())).collect();
+        assert_eq!(scripts, [(Some("m"), Some("s")), (Some("n"), Some("own"))]);
         for bad in ["", "{}", r#"{"version":"v0.0.99","request":{}}"#] {
             assert_eq!(read(bad).unwrap_err().kind(), ErrorKind::Internal, "{bad}");
         }

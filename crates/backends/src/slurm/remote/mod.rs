@@ -14,6 +14,7 @@ mod orders;
 mod view;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -30,6 +31,7 @@ use crate::accounts::UserEntry;
 use away::Away;
 use classes::Classes;
 use credentials::Credentials;
+pub use credentials::Munge;
 pub use described::Described;
 use kept::Kept;
 use names::NameBook;
@@ -56,10 +58,25 @@ pub struct RemoteSettings {
     pub freshness: Duration,
     /// The key that signs the cluster's tokens, if the site gives it: then tokens are signed for who came in otherwise.
     pub key: Option<SharedKey>,
+    /// Who vouches for this process's own user where there is no key.
+    pub munge: Option<Munge>,
+    /// How Slurm's own programs find the cluster.
+    pub programs: SlurmPrograms,
     /// Users that this machine does not know.
     pub users: BTreeMap<String, UserEntry>,
     /// Who answers for the accounting database, if the site has one.
     pub ledger: Option<Arc<dyn Ledger>>,
+}
+
+/// How Slurm's own programs find a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlurmPrograms {
+    /// As this machine is configured.
+    Usual,
+    /// By this configuration (`SLURM_CONF`).
+    With(PathBuf),
+    /// They do not: those of this machine are another cluster's.
+    Others,
 }
 
 /// A real cluster.
@@ -77,6 +94,7 @@ pub struct Remote {
     credentials: Credentials,
     classes: Classes,
     ledger: Option<Arc<dyn Ledger>>,
+    pub(crate) programs: SlurmPrograms,
 }
 
 /// The way to the controller.
@@ -109,9 +127,10 @@ impl Remote {
             said: OnceLock::new(),
             freshness: settings.freshness,
             wire: Arc::new(wire),
-            credentials: Credentials::new(settings.key),
+            credentials: Credentials::new(settings.key, settings.munge),
             classes: Classes::default(),
             ledger: settings.ledger,
+            programs: settings.programs,
         })
     }
 
@@ -279,6 +298,7 @@ impl Site for RemoteSite {
     }
 
     fn seen_by(&self, caller: &Caller) -> Answer<Arc<dyn Seen>> {
+        self.0.credentials.lend(caller);
         Ok(Arc::new(self.0.view(caller)?))
     }
 }

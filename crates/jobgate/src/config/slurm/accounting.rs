@@ -1,4 +1,4 @@
-//! `[slurm.accounting]`: who answers for a real cluster's accounting database.
+//! `[slurm.accounting]`, and `accounting` of a cluster in `[slurm.clusters]`: who answers for a real cluster's accounting database.
 
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
@@ -32,21 +32,23 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// `at`: the table's name.
     pub(super) fn settings(
         self,
+        at: &str,
         resolve: impl Fn(&Path) -> anyhow::Result<PathBuf>,
     ) -> anyhow::Result<AccountingConfig> {
         let Some(address) = self.slurmrestd else {
             if self.timeout.is_some() || self.answer.is_some() || self.at_once.is_some() {
-                bail!("slurm.accounting: timeout, answer and at_once are for `slurmrestd`, which is not set");
+                bail!("{at}: timeout, answer and at_once are for `slurmrestd`, which is not set");
             }
             return Ok(AccountingConfig::Programs(self.programs.as_deref().map(resolve).transpose()?));
         };
         if self.programs.is_some() {
-            bail!("slurm.accounting: set either slurmrestd or programs");
+            bail!("{at}: set either slurmrestd or programs");
         }
         let parsed = Address::parse(&address).with_context(|| {
-            format!("slurm.accounting.slurmrestd {address:?} must be unix:/PATH or HOST:PORT (there is no TLS)")
+            format!("{at}.slurmrestd {address:?} must be unix:/PATH or HOST:PORT (there is no TLS)")
         })?;
         let usual = Limits::default();
         let limits = Limits {
@@ -56,20 +58,20 @@ impl Table {
             ..usual
         };
         if limits.total == Duration::ZERO || limits.answer == 0 || limits.at_once == 0 {
-            bail!("slurm.accounting: timeout, answer and at_once must be above 0");
+            bail!("{at}: timeout, answer and at_once must be above 0");
         }
         Ok(AccountingConfig::Restd(parsed, limits))
     }
 }
 
 impl AccountingConfig {
-    /// The table, as text that reads back as the same.
-    pub(super) fn render(&self, text: &mut String) {
+    /// The table `[at]`, as text that reads back as the same.
+    pub(super) fn render(&self, at: &str, text: &mut String) {
         let mut line = |args: fmt::Arguments<'_>| {
             text.write_fmt(args).expect("invariant: a String takes everything");
             text.push('\n');
         };
-        line(format_args!("\n[slurm.accounting]"));
+        line(format_args!("\n[{at}]"));
         match self {
             Self::Restd(address, limits) => {
                 line(format_args!("slurmrestd = {}", quoted(&address.to_string())));

@@ -23,7 +23,7 @@ pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Option<Outcome> {
         Operation::GetShares => controller::shares(call, seen),
         Operation::GetResources => controller::resources(call, seen),
         Operation::PostJobSubmit => submit::submit(call),
-        Operation::PostJobAllocate => allocate::allocate(call, seen),
+        Operation::PostJobAllocate => allocate::allocate(call),
         Operation::PostJob => update::update(call, seen),
         Operation::DeleteJob => kill::one(call, seen),
         Operation::DeleteJobs => kill::many(call, seen),

@@ -12,7 +12,7 @@ use jobgate_slurm::objects::{JobDesc, JobSubmitRequest, JobSubmitResponse, JobSu
 use super::super::call::{Call, Outcome, failed};
 use super::super::convert::spec;
 use super::super::error::Failure;
-use super::super::routes::submit::{MOST_SCRIPT, REFUSED, SUBMIT, check};
+use super::super::routes::submit::{MOST_SCRIPT, REFUSED, SUBMIT, check, submitter};
 
 /// So long a request waits for a submission whose outcome has to be looked up.
 const LOOKED_FOR: Duration = Duration::from_secs(20);
@@ -24,19 +24,31 @@ pub(super) fn submit(call: &mut Call) -> Outcome {
     let (version, now) = (call.version.to_string(), call.now);
     let described = serde_json::json!({ "version": version, "now": now, "request": call.body }).to_string();
     let request: JobSubmitRequest = call.read_body()?;
-    let mut desc = chosen(request)?;
-    // the caller's own name is said by its credential
-    if desc.user_id.as_deref() == Some(&*call.asker.login) {
-        desc.user_id = None;
+    let words = words_of(&request);
+    let is_one = request.jobs.is_none();
+    let parts = chosen(request)?;
+    let desc = &parts[0];
+    // of components, the controller says what is missing
+    if is_one {
+        check(call, desc)?;
     }
-    check(call, &desc)?;
-    let (job_id, remarks) = queue(call, &desc, &described)?;
+    let who = submitter(call, desc)?;
+    for part in &parts[1..] {
+        if submitter(call, part)? != who {
+            return Err(Failure::new(Errno::USER_ID, words.source, words.refused));
+        }
+    }
+    if who != call.asker.principal {
+        // with whose word it is handed over, also later, if there is no key
+        call.seen_anew_by(&who).map_err(failed(words.source, words.refused))?;
+    }
+    let (job_id, remarks) = queue(call, &who, desc, &described, words)?;
     let said = |remark: &&Remark| remark.number.is_none();
     let message = remarks.iter().find(said).map(|remark| remark.words.clone()).unwrap_or_default();
     let errno = remarks.iter().find_map(|remark| remark.number).map_or(Errno::NONE, Errno);
     if errno != Errno::NONE {
-        call.warn(SUBMIT, format!("Job submission resulted in non-zero return code: {}", errno.text()));
-        call.warn(SUBMIT, errno.text());
+        call.warn(words.source, format!("Job submission resulted in non-zero return code: {}", errno.text()));
+        call.warn(words.source, errno.text());
     }
     let result = JobSubmitResponseMsg {
         job_id: Some(job_id),
@@ -55,8 +67,14 @@ pub(super) fn submit(call: &mut Call) -> Outcome {
 }
 
 /// Creates the job and hands it over; gives its number and what the controller has to say.
-fn queue(call: &mut Call, desc: &JobDesc, described: &str) -> Result<(u32, Vec<Remark>), Failure> {
-    let who = call.asker.principal.clone();
+fn queue(
+    call: &mut Call,
+    who: &Principal,
+    desc: &JobDesc,
+    described: &str,
+    words: Words,
+) -> Result<(u32, Vec<Remark>), Failure> {
+    let failure = |error: &Error| failure(error, words);
     let mut spec = spec(desc, desc.script.clone().unwrap_or_default(), &call.slurm().backend);
     // It runs elsewhere, as somebody else: what is here of that name is not the job's.
     spec.directory = None;
@@ -70,7 +88,7 @@ fn queue(call: &mut Call, desc: &JobDesc, described: &str) -> Result<(u32, Vec<R
         generation: Generation::V3,
     };
     let engine = call.shared.app.engine.clone();
-    let created = engine.create_described(&who, new, Some((DESCRIPTION, described.as_bytes())));
+    let created = engine.create_described(who, new, Some((DESCRIPTION, described.as_bytes())));
     let Created { job, repeated } = created.map_err(|error| match error.kind() {
         ErrorKind::KeyReused => failure(&error).with(StatusCode::UNPROCESSABLE_ENTITY),
         _ => failure(&error),
@@ -83,31 +101,32 @@ fn queue(call: &mut Call, desc: &JobDesc, described: &str) -> Result<(u32, Vec<R
             Err(error) if error.kind() == ErrorKind::Timeout => {}
             Err(error) => {
                 // Nobody was promised anything: what was refused leaves nothing behind.
-                drop(engine.remove(&who, job.key));
+                drop(engine.remove(who, job.key));
                 return Err(failure(&error));
             }
         }
     }
-    let number = number(call, &who, &job)?;
+    let number = number(call, who, &job, words)?;
     call.trail.job(format!("{} ({number})", job.jobid));
     Ok((number, remarks))
 }
 
 /// The number of a job. Its submission may have to be looked for, or another process may be about to hand it over: that is
 /// waited for.
-fn number(call: &Call, who: &Principal, job: &Job) -> Result<u32, Failure> {
+fn number(call: &Call, who: &Principal, job: &Job, words: Words) -> Result<u32, Failure> {
     let until = Instant::now() + LOOKED_FOR;
     loop {
-        if let Some(number) = queued_as(call, who, job.key).map_err(|error| failure(&error))? {
+        if let Some(number) = queued_as(call, who, job.key).map_err(|error| failure(&error, words))? {
             return Ok(number);
         }
         if Instant::now() >= until {
+            let Words { source, refused } = words;
             let words = format!(
-                "{REFUSED}: the controller has not answered; job {} is recorded, and is queued once as soon as that is \
+                "{refused}: the controller has not answered; job {} is recorded, and is queued once as soon as that is \
                  possible. The same request with the same Idempotency-Key gives its number",
                 job.jobid
             );
-            return Err(Failure::new(Errno::CONTROLLER_RECEIVE, SUBMIT, words).with(StatusCode::SERVICE_UNAVAILABLE));
+            return Err(Failure::new(Errno::CONTROLLER_RECEIVE, source, words).with(StatusCode::SERVICE_UNAVAILABLE));
         }
         std::thread::sleep(LOOK);
     }
@@ -130,39 +149,59 @@ fn queued_as(call: &Call, who: &Principal, key: JobKey) -> Result<Option<u32>, E
 }
 
 /// What the controller refused is told as it said it.
-fn failure(error: &Error) -> Failure {
+fn failure(error: &Error, Words { source, refused }: Words) -> Failure {
     match error.number() {
         Some(number) => {
-            let failure = failed(SUBMIT, REFUSED)(Fault::new(Errno(number), error.message().to_owned()));
+            let failure = failed(source, refused)(Fault::new(Errno(number), error.message().to_owned()));
             // nothing is wrong with the request, so it can be repeated
             let is_away = error.kind() == ErrorKind::Unavailable;
             if is_away { failure.with(StatusCode::SERVICE_UNAVAILABLE) } else { failure }
         }
-        None => Failure::of_engine(error, SUBMIT, REFUSED),
+        None => Failure::of_engine(error, source, refused),
     }
 }
 
-/// The description of a request, with its script.
-fn chosen(request: JobSubmitRequest) -> Result<JobDesc, Failure> {
+/// slurmrestd's words for who refuses a submission, and for that it is refused.
+#[derive(Debug, Clone, Copy)]
+struct Words {
+    source: &'static str,
+    refused: &'static str,
+}
+
+/// A list of components, also of one, is a heterogeneous job.
+fn words_of(request: &JobSubmitRequest) -> Words {
+    match request.jobs {
+        Some(_) => Words { source: "slurm_submit_batch_het_job()", refused: "HetJob submission failed" },
+        None => Words { source: SUBMIT, refused: REFUSED },
+    }
+}
+
+/// What is asked for, with its script: one job, or the components of a heterogeneous one; never nothing.
+fn chosen(request: JobSubmitRequest) -> Result<Vec<JobDesc>, Failure> {
     let wrong = |words: &str| Failure::new(Errno::REST_INVALID_QUERY, "_job_post", words);
+    let Words { source, refused } = words_of(&request);
     let JobSubmitRequest { script, jobs, job } = request;
-    let mut desc = match (job, jobs) {
+    let is_one = jobs.is_none();
+    let mut parts = match (job, jobs) {
         (Some(_), Some(_)) => return Err(wrong("Specify only one \"job\" or \"jobs\" fields but never both")),
-        (Some(job), None) => job,
-        (None, Some(mut jobs)) if jobs.len() == 1 => jobs.remove(0),
-        (None, Some(jobs)) if !jobs.is_empty() => {
-            let words = format!("{REFUSED}: heterogeneous jobs are not yet submitted to a real cluster");
-            return Err(Failure::new(Errno::NOT_SUPPORTED, SUBMIT, words));
-        }
-        (None, _) => JobDesc::default(),
+        (job, None) => vec![job.unwrap_or_default()],
+        (None, Some(jobs)) => jobs,
     };
-    desc.script = desc.script.or(script);
-    match &desc.script {
-        None => Err(wrong("Populated \"script\" field is required for job submission")),
-        Some(script) if script.is_empty() => {
+    let Some(first) = parts.first_mut() else {
+        let words = "Refusing HetJob submission without any components";
+        return Err(Failure::new(Errno::NONE, "_job_post_het_submit", words).with(StatusCode::OK));
+    };
+    first.script = first.script.take().or(script);
+    match &first.script {
+        None if is_one => Err(wrong("Populated \"script\" field is required for job submission")),
+        Some(script) if is_one && script.is_empty() => {
             Err(Failure::new(Errno::MISSING_SCRIPT, "script", "Batch job script empty or missing"))
         }
-        Some(script) if script.len() > MOST_SCRIPT => Err(Failure::new(Errno::PATH_NAME_TOO_LONG, SUBMIT, REFUSED)),
-        Some(_) => Ok(desc),
+        Some(script) if script.len() > MOST_SCRIPT => Err(Failure::new(Errno::PATH_NAME_TOO_LONG, source, refused)),
+        Some(script) if !script.is_empty() => Ok(parts),
+        _ => {
+            let words = "Refusing HetJob submission without batch script or empty batch script for first component";
+            Err(Failure::new(Errno::MISSING_SCRIPT, "_job_post_het_submit", words))
+        }
     }
 }

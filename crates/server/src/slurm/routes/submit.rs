@@ -22,7 +22,9 @@ use super::super::permit::acting;
 pub(in super::super) const SUBMIT: &str = "slurm_submit_batch_job()";
 pub(in super::super) const REFUSED: &str = "Batch job submission failed";
 /// `allocate` waits so long for its job to start; then it is taken back.
-const ALLOCATE: Duration = Duration::from_secs(50);
+pub(in super::super) const ALLOCATE: Duration = Duration::from_secs(50);
+pub(in super::super) const TAKEN_BACK: &str =
+    "The job did not start in time and was taken back; submit a batch job instead";
 /// A repeated request waits so long for what another process left undone.
 const HANDED_OVER: Duration = Duration::from_secs(20);
 /// Larger scripts are refused, as by Slurm's default (`max_script_size`).
@@ -184,16 +186,18 @@ fn launch(call: &Call, job: &Job, array: bool) -> Result<(), Error> {
     }
 }
 
-/// As whom a job is submitted: the caller, or whom an administrator names.
-fn submitter(call: &Call, desc: &JobDesc) -> Result<Principal, Failure> {
-    let named = desc.user_id.as_deref().filter(|user| !user.is_empty() && *user != call.asker.login);
-    match named {
-        None => Ok(call.asker.principal.clone()),
-        Some(user) if call.is_administrator() && user.parse::<u32>().is_err() => {
-            let gate = &call.shared.app.gatekeeper;
-            gate.on_behalf(&call.asker.principal, user).map_err(|_| Failure::new(Errno::USER_ID, SUBMIT, REFUSED))
-        }
-        Some(_) => Err(Failure::new(Errno::USER_ID, SUBMIT, REFUSED)),
+/// As whom a job is submitted: the caller, or whom an administrator names, by login or number.
+pub(in super::super) fn submitter(call: &Call, desc: &JobDesc) -> Result<Principal, Failure> {
+    let refused = || Failure::new(Errno::USER_ID, SUBMIT, REFUSED);
+    let Some(named) = desc.user_id.as_deref().filter(|user| !user.is_empty()) else {
+        return Ok(call.asker.principal.clone());
+    };
+    let gate = &call.shared.app.gatekeeper;
+    let login = named.parse().map_or_else(|_| Some(named.to_owned()), |uid| gate.login_of(uid));
+    match login.ok_or_else(refused)? {
+        login if login == call.asker.login => Ok(call.asker.principal.clone()),
+        login if call.is_administrator() => gate.on_behalf(&call.asker.principal, &login).map_err(|_| refused()),
+        _ => Err(refused()),
     }
 }
 
@@ -252,8 +256,7 @@ pub(super) fn allocate(call: &mut Call) -> Outcome {
         }
         if Instant::now() >= until {
             drop(call.shared.app.engine.cancel(&acting(call), key));
-            let words = "The job did not start in time and was taken back; submit a batch job instead";
-            return Err(Failure::new(Errno::NODES_BUSY, "slurm_allocate_resources_blocking()", words));
+            return Err(Failure::new(Errno::NODES_BUSY, "slurm_allocate_resources_blocking()", TAKEN_BACK));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -14,12 +14,13 @@ pub use reply::{Jobs, States};
 pub use writes::Submitted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::codec::{Reader, Text, Wire};
 use super::error::Error;
 use super::{Credential, Kind, Protocol, frame};
 use crate::errno::Errno;
+use crate::turns::Turns;
 use exchange::Exchange;
 use reply::Reply;
 use resolve::Addresses;
@@ -82,11 +83,13 @@ pub struct Limits {
     pub total: Duration,
     /// Bytes of an answer. A job is about 700 of them.
     pub reply: u32,
+    /// Connections at the same time; the other requests wait for their turn, within the time for an answer.
+    pub at_once: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), total: Duration::from_secs(60), reply: 512 << 20 }
+        Self { connect: Duration::from_secs(5), total: Duration::from_secs(60), reply: 512 << 20, at_once: 32 }
     }
 }
 
@@ -99,12 +102,14 @@ pub struct Client {
     /// Who answered last.
     preferred: AtomicUsize,
     addresses: Addresses,
+    turns: Turns,
 }
 
 impl Client {
     /// Asks these controllers, the first one first, in this version of the protocol.
     pub fn new(controllers: Vec<Controller>, protocol: Protocol, limits: Limits) -> Self {
-        Self { controllers, protocol, limits, preferred: AtomicUsize::new(0), addresses: Addresses::default() }
+        let (preferred, turns) = (AtomicUsize::new(0), Turns::new(limits.at_once));
+        Self { controllers, protocol, limits, preferred, addresses: Addresses::default(), turns }
     }
 
     /// The version that is spoken.
@@ -155,11 +160,14 @@ impl Client {
         body: &[u8],
     ) -> Result<Reply, Error> {
         let name = controller.to_string();
+        let end = Instant::now() + self.limits.total;
+        let busy = || Error::Busy { controller: name.clone(), within: self.limits.total };
+        let _turn = self.turns.take(end).ok_or_else(busy)?;
         // each controller gets a credential of its own: one of MUNGE counts once
         let message =
             frame::message(protocol, kind, credential, body).map_err(|source| Error::NoCredential { source })?;
         let frame = Exchange { controller, name: &name, protocol, limits: self.limits, addresses: &self.addresses }
-            .run(&message)?;
+            .run(&message, end)?;
         let malformed = |source| Error::Malformed { kind, source };
         let answered = frame::answered(&frame).map_err(malformed)?;
         if answered.version != protocol.number() {

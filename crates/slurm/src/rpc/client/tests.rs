@@ -184,6 +184,55 @@ fn nobody_is_waited_for_longer_than_allowed() {
 }
 
 #[test]
+fn a_controller_is_not_asked_by_more_at_once_than_allowed() {
+    const AT_ONCE: usize = 3;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (open, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let limits = Limits { total: Duration::from_secs(20), at_once: AT_ONCE, ..Limits::default() };
+    let client =
+        Client::new(vec![Controller { name: "c".into(), host: "127.0.0.1".into(), port }], Protocol::V24_11, limits);
+    let all = 4 * AT_ONCE;
+    thread::scope(|scope| {
+        for _ in 0..all {
+            scope.spawn(|| client.jobs(&anyone(), None).unwrap());
+        }
+        let mut served = 0;
+        while served < all {
+            // nobody is answered before as many have come as may
+            let mut streams: Vec<TcpStream> = (0..AT_ONCE).map(|_| listener.accept().unwrap().0).collect();
+            most.fetch_max(open.fetch_add(streams.len(), Ordering::SeqCst) + streams.len(), Ordering::SeqCst);
+            for stream in &mut streams {
+                request(stream);
+            }
+            listener.set_nonblocking(true).unwrap();
+            assert!(listener.accept().is_err(), "one more than allowed has come");
+            listener.set_nonblocking(false).unwrap();
+            for stream in &mut streams {
+                open.fetch_sub(1, Ordering::SeqCst);
+                stream.write_all(&no_jobs()).unwrap();
+            }
+            served += streams.len();
+        }
+    });
+    assert_eq!(most.into_inner(), AT_ONCE);
+}
+
+#[test]
+fn who_gets_no_turn_in_time_is_told_so() {
+    let limits = Limits { total: Duration::from_millis(30), at_once: 1, ..Limits::default() };
+    let (controller, asked) = controller(no_jobs());
+    let client = Client::new(vec![controller], Protocol::V24_11, limits);
+    let turn = client.turns.take(Instant::now());
+    let busy = client.jobs(&anyone(), None).unwrap_err();
+    assert!(matches!(busy, Error::Busy { .. }) && busy.is_undone() && !busy.asks_for_another(), "{busy:?}");
+    assert!(busy.to_string().contains("no turn within 0.03 s"), "{busy}");
+    drop(turn);
+    client.jobs(&anyone(), None).unwrap();
+    assert_eq!(asked.try_iter().count(), 1, "who had no turn has not asked");
+}
+
+#[test]
 fn another_controller_steps_in() {
     let (good, asked) = controller(no_jobs());
     let (standby, asked_standby) = controller(result(2027));

@@ -21,12 +21,13 @@ const CHOOSE: u8 = 1;
 /// Anybody may look into it.
 const ANYBODY: u32 = u32::MAX;
 
-/// A credential that carries `payload`; only the user with the number `reader` can look into it, if one is given.
-pub(super) fn encode(socket: &Path, payload: &[u8], reader: Option<u32>) -> io::Result<String> {
+/// A credential that carries `payload`; only the user with the number `reader` can look into it, if one is given. It is good for
+/// so many seconds; 0: as long as the daemon thinks fit.
+pub(super) fn encode(socket: &Path, payload: &[u8], reader: Option<u32>, seconds: u32) -> io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&request(payload, reader))?;
+    stream.write_all(&request(payload, reader, seconds))?;
     let mut head = [0; 11];
     stream.read_exact(&mut head)?;
     let length = answered(&head)?;
@@ -38,11 +39,11 @@ pub(super) fn encode(socket: &Path, payload: &[u8], reader: Option<u32>) -> io::
     credential(&body)
 }
 
-fn request(payload: &[u8], reader: Option<u32>) -> Vec<u8> {
+fn request(payload: &[u8], reader: Option<u32>, seconds: u32) -> Vec<u8> {
     let number = |number: u32| number.to_be_bytes();
     let length = |bytes: &[u8]| number(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     let realm = [0];
-    let lifetime = number(0);
+    let lifetime = number(seconds);
     let body = [
         &[CHOOSE, CHOOSE, CHOOSE][..],
         &realm,
@@ -114,7 +115,7 @@ mod tests {
             stream.write_all(&answer).unwrap();
             [&head[..], &body].concat()
         });
-        let outcome = encode(&path, b"ab", Some(7));
+        let outcome = encode(&path, b"ab", Some(7), 20);
         let asked = daemon.join().unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         (asked, outcome)
@@ -128,7 +129,7 @@ mod tests {
     fn byte_by_byte() {
         let (asked, outcome) = asked(answer(b"\0\0\0\0\0\x08MUNGE:a\0"));
         let expected: &[u8] = b"\0\x60\x6d\x4b\x04\x02\0\0\0\0\x16\
-            \x01\x01\x01\0\0\0\0\0\0\0\0\x07\xff\xff\xff\xff\0\0\0\x02ab";
+            \x01\x01\x01\0\0\0\0\x14\0\0\0\x07\xff\xff\xff\xff\0\0\0\x02ab";
         assert_eq!(asked, expected);
         assert_eq!(outcome.unwrap(), "MUNGE:a");
     }
