@@ -44,7 +44,8 @@ pub(crate) use issue::issue;
 pub use jwt::{Freshness, Issuer, IssuerSettings, KeySource, RoleClaim, SlurmKeys, TrustError, shared_key};
 use login::Brought;
 pub use login::{
-    CasSettings, ClaimsFrom, GithubSettings, LoginSettings, Logins, OidcSettings, ProviderSettings, SecretMethod,
+    CasSettings, ClaimsFrom, ClientSecret, GithubSettings, LoginSettings, Logins, OidcSettings, ProviderSettings,
+    SecretMethod, Whereabouts,
 };
 pub use names::{Names, Vouching};
 pub(crate) use rates::Passed;
