@@ -80,6 +80,8 @@ pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         zone,
         ssh_options: Vec::new(),
+        run_output: said.run_output,
+        run_age: said.run_age,
     };
     let settings = AutosubmitSettings {
         runners: Arc::new(Runners::new(Arc::clone(site.store()), Arc::clone(&machine), runners)),

@@ -60,6 +60,8 @@ impl Stage {
             host: "here".into(),
             zone: Offset::UTC,
             ssh_options: Vec::new(),
+            run_output: 1000,
+            run_age: Duration::from_secs(86_400),
         };
         settings.autosubmit = Some(AutosubmitSettings {
             zone: Offset::UTC,
