@@ -158,20 +158,40 @@ pub fn packing(path: &Path) -> io::Result<Packing> {
 /// Bytes from the end of a file that are looked through for its last lines.
 const TAIL: u64 = 4 << 20;
 
-/// The last lines of a file that is not packed, without their ends. Only the last 4 MiB are looked at.
+/// The last lines of a file that is not packed, without their ends. Only the last 4 MiB are looked at. As in the original a line is
+/// what `tail` takes for one, and is then split where Python splits lines: a progress bar with carriage returns makes several.
 pub fn last_lines(path: &Path, count: usize) -> io::Result<Vec<String>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
     let mut bytes = Vec::new();
     file.take(TAIL).read_to_end(&mut bytes)?;
-    Ok(last_of(&bytes, count))
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = text.strip_suffix('\n').unwrap_or(&text);
+    let from = whole.rmatch_indices('\n').nth(count.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
+    Ok(python_lines(&text[from..]))
 }
 
-/// The last lines of a text.
+/// Where `str.splitlines` ends lines, besides `\r\n`.
+const ENDS: [char; 10] = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+
+fn python_lines(text: &str) -> Vec<String> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let joined = text.replace("\r\n", "\n");
+    joined.strip_suffix(ENDS).unwrap_or(&joined).split(ENDS).map(str::to_owned).collect()
+}
+
+/// The last lines of what was unpacked, as the original shows them: without blanks at their ends.
 pub fn last_of(bytes: &[u8], count: usize) -> Vec<String> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines: Vec<String> = text.lines().rev().take(count).map(str::to_owned).collect();
+    let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
+    let whole = text.strip_suffix(['\n', '\r']).unwrap_or(&text);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let mut lines: Vec<String> =
+        whole.rsplit(['\n', '\r']).take(count).map(|line| line.trim_end().to_owned()).collect();
     lines.reverse();
     lines
 }
@@ -232,6 +252,14 @@ mod tests {
         fs::write(&path, "1\n2\n\n3").unwrap();
         assert_eq!(last_lines(&path, 2).unwrap(), ["", "3"]);
         assert_eq!(last_lines(&path, 9).unwrap().len(), 4);
+        fs::write(&path, "0\n10%\r20%\r\nend\u{c}of page \n\n").unwrap();
+        assert_eq!(last_lines(&path, 3).unwrap(), ["10%", "20%", "end", "of page ", ""]);
+        assert_eq!(last_lines(&path, 9).unwrap().len(), 6);
+        assert_eq!(last_of(&fs::read(&path).unwrap(), 3), ["20%", "end\u{c}of page", ""]);
+        fs::write(&path, "").unwrap();
+        assert_eq!((last_lines(&path, 3).unwrap().len(), last_of(b"", 3).len()), (0, 0));
+        fs::write(&path, "\n").unwrap();
+        assert_eq!((last_lines(&path, 3).unwrap(), last_of(b"\n", 3)), (vec![String::new()], vec![String::new()]));
         assert_eq!(packing(&path).unwrap(), Packing::Plain);
         fs::write(&path, [0x1f, 0x8b, 8]).unwrap();
         assert_eq!(packing(&path).unwrap(), Packing::Gzip);

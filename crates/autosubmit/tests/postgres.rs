@@ -279,6 +279,8 @@ fn what_is_written_is_there() {
             host: "here".into(),
             zone: Offset::UTC,
             ssh_options: Vec::new(),
+            run_output: 1000,
+            run_age: std::time::Duration::from_secs(86_400),
         };
         Runners::new(Arc::clone(&store), Arc::new(Here), settings)
     };

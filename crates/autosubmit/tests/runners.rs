@@ -74,6 +74,8 @@ impl Site {
             host: "here".into(),
             zone: Offset::UTC,
             ssh_options: Vec::new(),
+            run_output: 1000,
+            run_age: Duration::from_secs(86_400),
         };
         Runners::new(Arc::clone(&self.store), Arc::new(Here(self.path("bin"))), settings)
     }
@@ -129,6 +131,49 @@ fn a_run_goes_on_by_itself_and_its_end_is_noted() {
         // and it can run again
         assert_ne!(site.runners().run(&local(), &a000()).unwrap().id, process.id);
     }
+}
+
+#[test]
+fn what_runs_say_and_leave_is_bounded() {
+    let site =
+        Site::new("echo first; while [ ! -e ${0%/*}/more ]; do sleep 0.02; done; seq 1000; echo last; sleep 600");
+    site.runners().tidy().unwrap();
+    assert!(!site.path("runs").exists(), "there is nothing to look at");
+    let process = site.runners().run(&local(), &a000()).unwrap();
+    let run = fs::read_dir(site.path("runs")).unwrap().next().unwrap().unwrap().path();
+    let said = |name: &str| fs::read_to_string(run.join(name)).unwrap_or_default();
+    wait_for("the first word", || (said("output") == "first\n").then_some(()));
+    site.runners().tidy().unwrap();
+    assert_eq!((said("output").as_str(), run.join("output.before").exists()), ("first\n", false));
+    site.program("more", "");
+    wait_for("all words", || said("output").ends_with("last\n").then_some(()));
+    // a run that goes on is old as well, and what it says next comes to the begun file
+    let old = [("a001-1-1", Some("code")), ("a002-1-1", Some("pid")), ("a003-1-1", None), ("other", Some("code"))];
+    for (name, file) in old {
+        let folder = site.path("runs").join(name);
+        fs::create_dir(&folder).unwrap();
+        if let Some(file) = file {
+            fs::write(folder.join(file), "1 1 x\n").unwrap();
+        }
+    }
+    fs::create_dir(site.path("runs/a004-1-1")).unwrap();
+    fs::write(site.path("kept"), "").unwrap();
+    std::os::unix::fs::symlink(site.folder.path(), site.path("runs/a005-1-1")).unwrap();
+    for folder in old.iter().map(|(name, _)| site.path("runs").join(name)).chain([run.clone(), site.path("")]) {
+        let then = std::time::SystemTime::now() - Duration::from_secs(2 * 86_400);
+        fs::File::open(folder).unwrap().set_modified(then).unwrap();
+    }
+    site.runners().tidy().unwrap();
+    assert_eq!((said("output").as_str(), said("output.before").len()), ("", 500));
+    assert!(said("output.before").ends_with("1000\nlast\n") && alive(process.pid));
+    let mut left: Vec<_> = fs::read_dir(site.path("runs")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    let name = run.file_name().unwrap();
+    let mut expected = vec![name.to_owned(), "a004-1-1".into(), "a005-1-1".into(), "other".into()];
+    expected.sort();
+    assert_eq!(left, expected);
+    assert!(site.path("kept").exists());
+    site.runners().stop(&a000(), true).unwrap();
 }
 
 impl Site {

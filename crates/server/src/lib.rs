@@ -40,9 +40,10 @@ pub use auth::biscuit;
 pub use auth::certificate::NamedBy;
 pub use auth::slurm::Accepted;
 pub use auth::{
-    AuthSettings, AutosubmitKeys, CasSettings, ClaimsFrom, Clients, Door, Freshness, GithubSettings, Issuer,
-    IssuerSettings, KeySource, LoginSettings, Logins, Mode, Names, OidcSettings, ProviderSettings, RateSettings,
-    RoleClaim, Secret, SecretMethod, SecretSettings, SlurmKeys, TrustError, Vouching, Wire, make_secret, shared_key,
+    AuthSettings, AutosubmitKeys, CasSettings, ClaimsFrom, ClientSecret, Clients, Door, Freshness, GithubSettings,
+    Issuer, IssuerSettings, KeySource, LoginSettings, Logins, Mode, Names, OidcSettings, ProviderSettings,
+    RateSettings, RoleClaim, Secret, SecretMethod, SecretSettings, SlurmKeys, TrustError, Vouching, Whereabouts, Wire,
+    make_secret, shared_key,
 };
 pub use auth::{Protection, SigningKey};
 pub use autosubmit::{AutosubmitSettings, Background, Draw, read_api_file};

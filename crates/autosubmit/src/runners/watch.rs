@@ -1,8 +1,10 @@
 //! The fixed scripts that start a run, look at it and signal it, on this machine and on others alike.
 //!
 //! A run has a folder: `pid` says who watches over it (process id, when that started in ticks, and the boot), `output` is what it
-//! says, `code` how it ended. The folder's name is chosen before the run is started and can be made only once, so that a start
+//! says (`output.before` what it said before that), `code` how it ended. The folder's name is chosen before the run is started and can be made only once, so that a start
 //! that is repeated starts nothing twice, and one whose outcome was not seen is found again.
+
+use std::time::Duration;
 
 use super::words;
 
@@ -48,6 +50,24 @@ g=$2; read p s b <"$d/pid" || exit 1
 const LOOK_AT_FOREIGN: &str = r#"a=$(tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null)
 case " $a " in *[!a-z0-9]"$2"[!a-z0-9]*) echo alive;; *) echo gone;; esac"#;
 
+/// The folder of all runs, the most bytes of output, and minutes. Of a longer output the last half stays, beside (`output.before`);
+/// what a run says next goes on in `output`, to whose end it writes. Runs that ended so long ago are removed.
+const TIDY: &str = r#"d=$1
+case $d in /*) ;; *) d=${XDG_STATE_HOME:-$HOME/.local/state}/jobgate/autosubmit;; esac
+cd "$d" 2>/dev/null || exit 0
+umask 077
+for r in *-*-*; do
+  [ -d "$r" ] && [ ! -L "$r" ] || continue
+  if [ -n "$(find "$r" -maxdepth 0 -mmin +"$3")" ]; then
+    p= b=; [ ! -f "$r/pid" ] || read p s b <"$r/pid"
+    if [ -f "$r/code" ] || [ "$b" != "$(cat /proc/sys/kernel/random/boot_id)" ] || [ ! -d "/proc/$p" ]
+    then rm -rf "$r"; continue; fi
+  fi
+  if [ -f "$r/output" ] && [ "$(wc -c <"$r/output")" -gt "$2" ]; then
+    tail -c "$(($2/2))" "$r/output" >"$r/output.before" && : >"$r/output"
+  fi
+done"#;
+
 /// A script with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
@@ -71,6 +91,11 @@ pub(super) fn look_at_foreign(pid: i64, expid: &str) -> Script {
 
 pub(super) fn signal(folder: &str, signal: &'static str) -> Script {
     Script { text: SIGNAL, arguments: vec![folder.to_owned(), signal.to_owned()] }
+}
+
+pub(super) fn tidy(folder: &str, output: u64, age: Duration) -> Script {
+    let minutes = age.as_secs().div_ceil(60);
+    Script { text: TIDY, arguments: vec![folder.to_owned(), output.to_string(), minutes.to_string()] }
 }
 
 /// What was seen of a run.

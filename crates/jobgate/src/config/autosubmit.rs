@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::render::{path, quoted};
-use super::units::{Bytes, show_size};
+use super::units::{Bytes, Lasting, show_duration, show_size};
 
 /// Autosubmit's dialect.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,10 @@ pub(crate) struct AutosubmitConfig {
     pub(crate) background: Option<bool>,
     /// Memory for what was read, in bytes.
     pub(crate) memory: usize,
+    /// Bytes of output that are kept of a run.
+    pub(crate) run_output: u64,
+    /// So long what a run left is kept after its end.
+    pub(crate) run_age: Duration,
 }
 
 /// How much needs a token.
@@ -62,6 +67,8 @@ pub(super) struct Table {
     token: Option<PathBuf>,
     background: Option<bool>,
     memory: Option<Bytes>,
+    run_output: Option<Bytes>,
+    run_age: Option<Lasting>,
 }
 
 impl Table {
@@ -78,6 +85,8 @@ impl Table {
             token: resolved(self.token)?,
             background: self.background,
             memory: self.memory.map_or(64 << 20, |bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX)),
+            run_output: self.run_output.map_or(16 << 20, |bytes| bytes.0),
+            run_age: self.run_age.map_or(Duration::from_secs(30 * 86_400), |age| age.0),
         })
     }
 }
@@ -107,5 +116,7 @@ impl AutosubmitConfig {
             }
         }
         line(format_args!("memory = {}", quoted(&show_size(self.memory as u64))));
+        line(format_args!("run_output = {}", quoted(&show_size(self.run_output))));
+        line(format_args!("run_age = {}", quoted(&show_duration(self.run_age))));
     }
 }

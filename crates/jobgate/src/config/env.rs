@@ -147,9 +147,63 @@ pub(crate) const CAS_SERVER_URL: Variable = Variable {
     name: "CAS_SERVER_URL",
     about: "As Autosubmit API: the CAS server by which people log in, where `[auth.cas]` names none.",
 };
+/// Where people log in at CAS.
+pub(crate) const CAS_LOGIN_URL: Variable = Variable {
+    name: "CAS_LOGIN_URL",
+    about: "As Autosubmit API: where people log in at the CAS server, if not below `CAS_SERVER_URL`.",
+};
+/// Where CAS is shown tickets.
+pub(crate) const CAS_VERIFY_URL: Variable = Variable {
+    name: "CAS_VERIFY_URL",
+    about: "As Autosubmit API: where the CAS server is shown tickets, if not below `CAS_SERVER_URL`.",
+};
+/// Who we are at GitHub.
+pub(crate) const GITHUB_OAUTH_CLIENT_ID: Variable = Variable {
+    name: "GITHUB_OAUTH_CLIENT_ID",
+    about: "As Autosubmit API: what GitHub calls this server; people log in there, where there is no `[auth.github]`.",
+};
+/// Our secret at GitHub.
+pub(crate) const GITHUB_OAUTH_CLIENT_SECRET: Variable = Variable {
+    name: "GITHUB_OAUTH_CLIENT_SECRET",
+    about: "As Autosubmit API: the secret that goes with `GITHUB_OAUTH_CLIENT_ID`.",
+};
+/// Whose members may come.
+pub(crate) const GITHUB_OAUTH_WHITELIST_ORGANIZATION: Variable = Variable {
+    name: "GITHUB_OAUTH_WHITELIST_ORGANIZATION",
+    about: "As Autosubmit API: only members of this organization of GitHub may log in; without it, everybody with an account there.",
+};
+/// Of which team.
+pub(crate) const GITHUB_OAUTH_WHITELIST_TEAM: Variable = Variable {
+    name: "GITHUB_OAUTH_WHITELIST_TEAM",
+    about: "As Autosubmit API: only members of this team of the organization (its slug) may log in.",
+};
+/// Where codes are exchanged.
+pub(crate) const OIDC_TOKEN_URL: Variable = Variable {
+    name: "OIDC_TOKEN_URL",
+    about: "As Autosubmit API: an OpenID provider's token endpoint (https); people log in there, where there is no `[auth.oidc.NAME]`.",
+};
+/// Who we are there.
+pub(crate) const OIDC_CLIENT_ID: Variable =
+    Variable { name: "OIDC_CLIENT_ID", about: "As Autosubmit API: what that provider calls this server." };
+/// Our secret there.
+pub(crate) const OIDC_CLIENT_SECRET: Variable =
+    Variable { name: "OIDC_CLIENT_SECRET", about: "As Autosubmit API: the secret that goes with `OIDC_CLIENT_ID`." };
+/// Where users' names are.
+pub(crate) const OIDC_USERNAME_SOURCE: Variable = Variable {
+    name: "OIDC_USERNAME_SOURCE",
+    about: "As Autosubmit API: `userinfo` if users' names are behind `OIDC_USERINFO_URL`; else they are in the ID token.",
+};
+/// Which claim is the name.
+pub(crate) const OIDC_USERNAME_CLAIM: Variable = Variable {
+    name: "OIDC_USERNAME_CLAIM",
+    about: "As Autosubmit API: the claim that is a user's name; default `sub`.",
+};
+/// Where userinfo is asked.
+pub(crate) const OIDC_USERINFO_URL: Variable =
+    Variable { name: "OIDC_USERINFO_URL", about: "As Autosubmit API: that provider's userinfo endpoint." };
 
 /// All of them, in the order of the reference page.
-pub(crate) const ALL: [&Variable; 27] = [
+pub(crate) const ALL: [&Variable; 39] = [
     &JOBGATE_CONFIG,
     &JOBGATE_PSIK,
     &PSIK_CONFIG,
@@ -177,6 +231,18 @@ pub(crate) const ALL: [&Variable; 27] = [
     &DISABLE_BACKGROUND_TASKS,
     &RUN_BACKGROUND_TASKS_ON_START,
     &CAS_SERVER_URL,
+    &CAS_LOGIN_URL,
+    &CAS_VERIFY_URL,
+    &GITHUB_OAUTH_CLIENT_ID,
+    &GITHUB_OAUTH_CLIENT_SECRET,
+    &GITHUB_OAUTH_WHITELIST_ORGANIZATION,
+    &GITHUB_OAUTH_WHITELIST_TEAM,
+    &OIDC_TOKEN_URL,
+    &OIDC_CLIENT_ID,
+    &OIDC_CLIENT_SECRET,
+    &OIDC_USERNAME_SOURCE,
+    &OIDC_USERNAME_CLAIM,
+    &OIDC_USERINFO_URL,
 ];
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! From the configuration, the original's environment variables and `autosubmitrc` to Autosubmit's dialect.
 
+mod logins;
+
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +16,7 @@ use jobgate_autosubmit::workers::{Schedule, Workers};
 use jobgate_backends::autosubmit as programs;
 use jobgate_backends::filters;
 use jobgate_server::{
-    AutosubmitKeys, AutosubmitSettings, Background, CasSettings, Draw, Protection, ProviderSettings, Settings,
-    SigningKey, Spot, read_api_file,
+    AutosubmitKeys, AutosubmitSettings, Background, Draw, Protection, Settings, SigningKey, Spot, read_api_file,
 };
 
 use crate::config::autosubmit::Level;
@@ -34,16 +36,15 @@ pub(crate) enum Wanted {
     IfFound,
 }
 
-/// Adds the login that the original's variable names, if none of its kind is configured. For the original's own command, whose
-/// logins people come by; call it before [`super::auth`].
+/// Adds the logins that the original's variables describe, where none of their kind is configured. For the original's own
+/// command, whose logins people come by; call it before [`super::auth`].
 pub(crate) fn with_logins(config: &mut Config, wanted: Wanted) -> anyhow::Result<()> {
-    let environment = environment(wanted)?;
-    let is_cas = |provider: &ProviderSettings| matches!(provider, ProviderSettings::Cas(_));
-    if let Some(server) = environment.get(env::CAS_SERVER_URL.name)
-        && !config.auth.providers.iter().any(is_cas)
-    {
-        let settings = CasSettings { server: server.to_owned(), user_prefix: String::new() };
-        config.auth.providers.push(ProviderSettings::Cas(settings));
+    let providers = &mut config.auth.providers;
+    let described = logins::described(&environment(wanted)?)?;
+    for provider in described {
+        if !providers.iter().any(|known| discriminant(known) == discriminant(&provider)) {
+            providers.push(provider);
+        }
     }
     Ok(())
 }
@@ -79,6 +80,8 @@ pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         zone,
         ssh_options: Vec::new(),
+        run_output: said.run_output,
+        run_age: said.run_age,
     };
     let settings = AutosubmitSettings {
         runners: Arc::new(Runners::new(Arc::clone(site.store()), Arc::clone(&machine), runners)),

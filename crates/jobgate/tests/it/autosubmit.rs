@@ -4,12 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fixture::peer::Peer;
-use crate::fixture::{Gateway, Home, program, root, skip, wait_for};
+use crate::fixture::peer::{Original, Peer};
+use crate::fixture::{Gateway, Home, program, root, skip};
 
 /// Where we differ on purpose: what a request begins with, and why. docs/autosubmit.md says the same to users.
 const DIFFERENCES: [(&str, &str); 4] = [
@@ -24,9 +23,6 @@ const DIFFERENCES: [(&str, &str); 4] = [
 /// Expids that the checker makes up.
 const UNKNOWN: [&str; 2] = ["zzzz", "a_b"];
 const SECRET: &str = "a secret that both servers know, and nobody else";
-
-/// Longer than the original takes to start on a busy machine.
-const START: Duration = Duration::from_secs(90);
 
 fn tool(name: &str) -> Option<PathBuf> {
     let path = root().join("../shared/tools").join(name);
@@ -47,41 +43,6 @@ fn variables(data: &Path, level: &str) -> Vec<(&'static str, String)> {
         ("LOGNAME", "root".into()),
         ("TZ", "UTC".into()),
     ]
-}
-
-/// The original, killed when dropped with all that it has started.
-struct Original {
-    child: std::process::Child,
-    url: String,
-}
-
-impl Drop for Original {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-        let _ = self.child.wait();
-    }
-}
-
-impl Original {
-    fn start(home: &Home, peer: &Peer, data: &Path, level: &str) -> Self {
-        use std::os::unix::process::CommandExt;
-        let log = home.path(&format!("original-{level}.log"));
-        let file = fs::File::create(&log).unwrap();
-        let mut command = peer.command(home, "autosubmit_api");
-        command
-            .args(["start", "--disable-bg-tasks", "-b", "127.0.0.1:0"])
-            .envs(variables(data, level))
-            .process_group(0);
-        let child = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
-        let mut original = Self { child, url: String::new() };
-        original.url = wait_for("the original to listen", START, || {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            let (_, rest) = text.split_once("Listening at: ")?;
-            text.contains("startup complete").then(|| rest.split([' ', '\n']).next().unwrap_or_default().to_owned())
-        });
-        original
-    }
 }
 
 fn ours(home: &Home, data: &Path, level: &str) -> Gateway {
@@ -141,7 +102,7 @@ fn both_servers_say_the_same() {
     let Some(data) = experiments(&home, &peer, &script) else { return };
     let folder = data.to_string_lossy().into_owned();
     {
-        let original = Original::start(&home, &peer, &data, "NONE");
+        let original = Original::start(&home, &peer, &variables(&data, "NONE"));
         let gateway = ours(&home, &data, "NONE");
         let arguments = ["--data", &folder, "--ref", &original.url, "--cand", &gateway.url("")];
         let (failed, text) = compare(&home, &tools, &checker, &arguments);
@@ -152,7 +113,7 @@ fn both_servers_say_the_same() {
         assert!(passed > 700, "only {last}");
     }
     // who may ask, with the same tokens
-    let original = Original::start(&home, &peer, &data, "ALL");
+    let original = Original::start(&home, &peer, &variables(&data, "ALL"));
     let gateway = ours(&home, &data, "ALL");
     let (reference, candidate) = (original.url.clone(), gateway.url(""));
     let arguments = ["--data", &folder, "--ref", &reference, "--cand", &candidate, "--auth", "--secret", SECRET];

@@ -1,6 +1,7 @@
 //! People who log in by a real OpenID provider (oidc-provider for Node) and a real CAS server (django-cas-server), and tokens
 //! that PyJWT has made.
 
+mod autosubmit;
 mod person;
 
 use std::fs;
@@ -30,10 +31,12 @@ server.listen(0, '127.0.0.1', () => {
     redirect_uris: [`http://127.0.0.1/auth/callback/${name}`], grant_types: ['authorization_code'], ...more });
   const provider = new Provider(issuer, {
     clients: [client('first', { id_token_signed_response_alg: 'ES256' }),
-              client('second', { token_endpoint_auth_method: 'client_secret_post' })],
+              client('second', { token_endpoint_auth_method: 'client_secret_post' }),
+              client('interface', { token_endpoint_auth_method: 'client_secret_post', client_secret: 'the-interfaces-secret',
+                                    redirect_uris: ['http://127.0.0.1/home'] })],
     jwks: { keys: [key('rsa', { modulusLength: 2048 }, { kid: 'r', alg: 'RS256' }),
                    key('ec', { namedCurve: 'P-256' }, { kid: 'e', alg: 'ES256' })] },
-    pkce: { required: () => true },
+    pkce: { required: (_, client) => client.clientId !== 'interface' },
     claims: { openid: ['sub'], profile: ['preferred_username'] },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, preferred_username: 'Mrs.' + id }) }),
     cookies: { keys: ['for this test only'] },
@@ -81,6 +84,19 @@ print(f'listening on http://127.0.0.1:{server.server_port}', flush=True)
 server.serve_forever()
 ";
 
+/// The provider at work, where it can be had.
+fn provider(home: &Home) -> Option<person::Server> {
+    let folder = folder_of("oidc-provider")?;
+    let Some(node) = program("node") else {
+        skip("there is no node");
+        return None;
+    };
+    fs::write(home.path("provider.mjs"), PROVIDER).unwrap();
+    let mut command = home.program(&node);
+    command.arg(home.path("provider.mjs")).arg(folder);
+    Some(person::Server::spawn(home, &mut command))
+}
+
 /// A file that only its owner reads.
 fn private(path: &Path, content: &str) {
     fs::write(path, content).unwrap();
@@ -106,13 +122,8 @@ fn gateway(home: &Home, settings: &str) -> Gateway {
 
 #[test]
 fn a_person_logs_in_by_a_real_openid_provider() {
-    let Some(folder) = folder_of("oidc-provider") else { return };
-    let Some(node) = program("node") else { return skip("there is no node") };
     let home = Home::new();
-    fs::write(home.path("provider.mjs"), PROVIDER).unwrap();
-    let mut command = home.program(&node);
-    command.arg(home.path("provider.mjs")).arg(folder);
-    let provider = person::Server::spawn(&home, &mut command);
+    let Some(provider) = provider(&home) else { return };
     private(&home.path("etc/first"), "the secret+of: first\n");
     private(&home.path("etc/second"), "the secret+of: second\n");
     let gateway = gateway(
@@ -127,14 +138,7 @@ fn a_person_logs_in_by_a_real_openid_provider() {
     );
     for (name, user) in [("first", "alice"), ("second", "x-Mrs.alice")] {
         let mut person = Person::new();
-        let mut page = person.get(&gateway.url(&format!("/auth/login/{name}?next=/v2/")));
-        for prompt in
-            [&[("prompt", "login"), ("login", "alice"), ("password", "any")] as &[_], &[("prompt", "consent")]]
-        {
-            assert!(page.url.contains("/interaction/"), "{}: {}", page.url, page.text());
-            let url = page.url.clone();
-            page = person.post(&url, prompt);
-        }
+        let page = person.log_in("alice", &gateway.url(&format!("/auth/login/{name}?next=/v2/")));
         assert!(page.text().contains(&format!("<strong>{user}</strong>")), "{}: {}", page.url, page.text());
         works_and_logs_out(&gateway, &mut person, user);
     }

@@ -45,7 +45,8 @@ pub use jwt::{Freshness, Issuer, IssuerSettings, KeySource, RoleClaim, SlurmKeys
 pub use keyfile::make as make_secret;
 use login::Brought;
 pub use login::{
-    CasSettings, ClaimsFrom, GithubSettings, LoginSettings, Logins, OidcSettings, ProviderSettings, SecretMethod,
+    CasSettings, ClaimsFrom, ClientSecret, GithubSettings, LoginSettings, Logins, OidcSettings, ProviderSettings,
+    SecretMethod, Whereabouts,
 };
 pub use names::{Names, Vouching};
 pub(crate) use rates::Passed;

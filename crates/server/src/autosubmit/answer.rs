@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use jobgate_model::Error;
 use serde::Serialize;
 
-use super::call::Call;
+use super::call::{Call, Order};
 use super::error::{self, Failure};
 use crate::app::blocking;
 use crate::auth::Caller;
@@ -51,7 +51,19 @@ pub(super) async fn answer(call: Call, with: fn(&Call) -> Answer) -> Response {
     if call.leads_elsewhere() {
         return not_found();
     }
-    match blocking(move || with(&call)).await {
+    told(blocking(move || with(&call)).await)
+}
+
+/// Does what a body says, on a blocking thread.
+pub(super) async fn obey(order: Order, with: fn(&Order) -> Answer) -> Response {
+    if order.call.leads_elsewhere() {
+        return not_found();
+    }
+    told(blocking(move || with(&order)).await)
+}
+
+fn told(outcome: Result<Answer, Error>) -> Response {
+    match outcome {
         Ok(answer) => answer.into_response(),
         Err(error) => error::render(&error),
     }

@@ -19,10 +19,10 @@ pub(crate) async fn attend(autosubmit: Arc<Autosubmit>) {
     let runs = async {
         loop {
             let runners = Arc::clone(&autosubmit.runners);
-            match blocking(move || runners.settle()).await {
+            match blocking(move || runners.settle().and_then(|_| runners.tidy())).await {
                 Ok(Err(error)) => tracing::warn!(%error, "cannot look at the runs of experiments"),
                 Err(error) => tracing::error!(error = error.chain(), "cannot look at the runs of experiments"),
-                Ok(Ok(_)) => {}
+                Ok(Ok(())) => {}
             }
             tokio::time::sleep(LOOK).await;
         }

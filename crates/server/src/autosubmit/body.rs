@@ -174,6 +174,11 @@ impl Fields {
         T::default()
     }
 
+    /// All of it, as it is.
+    pub(super) fn all(self) -> Map<String, Value> {
+        self.values
+    }
+
     /// Whether everything could be read.
     pub(super) fn done(self) -> Result<(), Failure> {
         if self.problems.is_empty() { Ok(()) } else { Err(Failure::invalid(&self.problems)) }

@@ -2,13 +2,17 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use jiff::Timestamp;
 use jobgate_autosubmit::expid::Expid;
 use jobgate_autosubmit::site::Site;
 use jobgate_autosubmit::views::Moment;
 
+use super::body::Fields;
 use super::error::{Failure, expid};
 use super::query::Query;
 use super::{Autosubmit, AutosubmitApp};
@@ -54,6 +58,43 @@ impl Call {
         let expid = self.expid()?;
         self.site().experiment(&expid)?;
         Ok(expid)
+    }
+}
+
+/// A call with a body.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) call: Call,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Order {
+    /// The dialect.
+    pub(super) fn autosubmit(&self) -> &Autosubmit {
+        self.call.autosubmit()
+    }
+
+    /// Whether there is no body.
+    pub(super) fn is_bare(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    /// The body's fields.
+    pub(super) fn fields(&self) -> Result<Fields, Failure> {
+        Fields::of(&self.headers, &self.body)
+    }
+}
+
+impl FromRequest<AutosubmitApp> for Order {
+    type Rejection = BytesRejection;
+
+    async fn from_request(request: Request, shared: &AutosubmitApp) -> Result<Self, BytesRejection> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(call) = Call::from_request_parts(&mut parts, shared).await;
+        let headers = parts.headers.clone();
+        let body = Bytes::from_request(Request::from_parts(parts, body), shared).await?;
+        Ok(Self { call, headers, body })
     }
 }
 

@@ -8,8 +8,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 
-use super::answer::{Answer, answer, guarded};
-use super::call::Call;
+use super::answer::{Answer, answer, guarded, obey};
+use super::call::{Call, Order};
 use super::cors::cors;
 use super::routes::{
     configuration, details, experiments, graph, history, jobs, login, logs, root, runners, runs, search, settings,
@@ -31,6 +31,8 @@ pub(crate) struct Route {
 pub(super) enum Does {
     /// It answers a GET.
     Tells(fn(&Call) -> Answer),
+    /// It does what a body says, perhaps for minutes.
+    Obeys(&'static [&'static str], fn(&Order) -> Answer),
     /// What it does takes more than that.
     Acts(&'static [&'static str], fn() -> MethodRouter<AutosubmitApp>),
 }
@@ -52,8 +54,8 @@ const fn acts(
     Route { path, guard, does: Does::Acts(methods, with) }
 }
 
-const fn commands(path: &'static str, with: fn() -> MethodRouter<AutosubmitApp>) -> Route {
-    acts(path, Guard::Writes, POST, with)
+const fn commands(path: &'static str, with: fn(&Order) -> Answer) -> Route {
+    Route { path, guard: Guard::Writes, does: Does::Obeys(POST, with) }
 }
 
 const GET: &[&str] = &["GET"];
@@ -83,23 +85,27 @@ pub(crate) const ROUTES: &[Route] = &[
     reads("/v4/runners/configuration/ssh-public-keys", runners::list_keys),
     reads("/v4/runners/configuration/profiles", runners::list_profiles),
     reads("/v4/runners/configuration/endpoints", runners::list_endpoints),
-    commands("/v4/runners/command/set-job-status", || post(runners::set_status)),
-    commands("/v4/runners/command/run-experiment", || post(runners::run)),
-    acts("/v4/runners/command/get-runner-run-status", Guard::Reads, POST, || post(runners::show_run)),
-    commands("/v4/runners/command/stop-experiment", || post(runners::stop)),
-    commands("/v4/runners/command/create-experiment", || post(runners::create)),
-    commands("/v4/runners/command/update-experiment-description", || post(runners::describe)),
+    commands("/v4/runners/command/set-job-status", runners::set_status),
+    commands("/v4/runners/command/run-experiment", runners::run),
+    Route {
+        path: "/v4/runners/command/get-runner-run-status",
+        guard: Guard::Reads,
+        does: Does::Obeys(POST, runners::show_run),
+    },
+    commands("/v4/runners/command/stop-experiment", runners::stop),
+    commands("/v4/runners/command/create-experiment", runners::create),
+    commands("/v4/runners/command/update-experiment-description", runners::describe),
     acts("/v4/user-settings/preferred-username", Guard::Known, BOTH, || {
         get(settings::show_name).post(settings::choose_name)
     }),
     // it starts a program
-    Route { path: "/v4alpha/runner-detail", guard: Guard::Writes, does: Does::Tells(runners::show_runner) },
-    commands("/v4alpha/experiments/{expid}/run-experiment", || post(runners::run_named)),
-    commands("/v4alpha/experiments/{expid}/stop-experiment", || post(runners::stop_named)),
+    Route { path: "/v4alpha/runner-detail", guard: Guard::Writes, does: Does::Obeys(GET, runners::show_runner) },
+    commands("/v4alpha/experiments/{expid}/run-experiment", runners::run_named),
+    commands("/v4alpha/experiments/{expid}/stop-experiment", runners::stop_named),
     reads("/v4alpha/experiments/{expid}/get-runner-status", runners::show_run_named),
-    commands("/v4alpha/experiments/{expid}/create-job-list", || post(runners::create_jobs)),
-    commands("/v4alpha/runner-create-experiment", || post(runners::create_named)),
-    commands("/v4alpha/experiments/{expid}/set-job-status", || post(runners::set_status_named)),
+    commands("/v4alpha/experiments/{expid}/create-job-list", runners::create_jobs),
+    commands("/v4alpha/runner-create-experiment", runners::create_named),
+    commands("/v4alpha/experiments/{expid}/set-job-status", runners::set_status_named),
     reads("/v3/cconfig/{expid}", configuration::compare),
     reads("/v3/expinfo/{expid}", summary::expinfo),
     reads("/v3/expcount/{expid}", summary::count),
@@ -133,7 +139,7 @@ pub(crate) const ROUTES: &[Route] = &[
 pub(crate) fn method_of(route: &Route) -> &'static [&'static str] {
     match route.does {
         Does::Tells(_) => GET,
-        Does::Acts(methods, _) => methods,
+        Does::Obeys(methods, _) | Does::Acts(methods, _) => methods,
     }
 }
 
@@ -145,6 +151,10 @@ pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
         for route in ROUTES.iter().filter(|route| route.guard == guard) {
             let handler = match route.does {
                 Does::Tells(with) => get(async move |call: Call| answer(call, with).await),
+                Does::Obeys(methods, with) => {
+                    let obey = async move |order: Order| obey(order, with).await;
+                    if methods == GET { get(obey) } else { post(obey) }
+                }
                 Does::Acts(_, with) => with(),
             };
             routes = routes.route(route.path, handler);

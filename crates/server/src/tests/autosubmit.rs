@@ -60,6 +60,8 @@ impl Stage {
             host: "here".into(),
             zone: Offset::UTC,
             ssh_options: Vec::new(),
+            run_output: 1000,
+            run_age: Duration::from_secs(86_400),
         };
         settings.autosubmit = Some(AutosubmitSettings {
             zone: Offset::UTC,
@@ -230,7 +232,7 @@ async fn who_comes_back_from_cas_gets_a_token_that_counts() {
         url: None,
         session: Duration::from_secs(60),
         state_dir: state.path().to_path_buf(),
-        providers: vec![ProviderSettings::Cas(CasSettings { server: cas.url.clone(), user_prefix: String::new() })],
+        providers: vec![ProviderSettings::Cas(CasSettings::at(&cas.url))],
     };
     let logins = Arc::new(Logins::open(settings, &outside()).unwrap());
     let stage = Stage::with(Mode::Autosubmit, Protection::All, |auth| auth.logins = Some(logins));

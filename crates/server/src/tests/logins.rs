@@ -16,7 +16,8 @@ use url::Url;
 use super::elsewhere::{Asked, Elsewhere, Signer};
 use super::*;
 use crate::{
-    Algorithm, AuthSettings, ClaimsFrom, LoginSettings, Logins, OidcSettings, ProviderSettings, RoleClaim, SecretMethod,
+    Algorithm, AuthSettings, ClaimsFrom, ClientSecret, LoginSettings, Logins, OidcSettings, ProviderSettings,
+    RoleClaim, SecretMethod, Whereabouts,
 };
 
 pub(super) fn outside() -> Arc<Outgoing> {
@@ -72,11 +73,14 @@ impl Idp {
     fn settings(&self) -> OidcSettings {
         OidcSettings {
             name: "site".into(),
-            issuer: self.server.url.clone(),
+            whereabouts: discovered(&self.server.url),
             client_id: CLIENT.into(),
-            client_secret: Some(private_file(self.dir.path(), "client", &format!("{CLIENT_SECRET}\n"))),
+            client_secret: Some(ClientSecret::File(private_file(
+                self.dir.path(),
+                "client",
+                &format!("{CLIENT_SECRET}\n"),
+            ))),
             secret_method: SecretMethod::Basic,
-            algorithms: vec![Algorithm::ES256],
             scopes: vec!["profile".into()],
             claims_from: ClaimsFrom::IdToken,
             user_claim: vec!["preferred_username".into()],
@@ -97,6 +101,11 @@ impl Idp {
         let providers = [ProviderSettings::Oidc(self.settings())].into_iter().chain(more).collect();
         logins(self.dir.path(), url, providers)
     }
+}
+
+/// A provider that signs with ES256 and says where it is asked.
+fn discovered(issuer: &str) -> Whereabouts {
+    Whereabouts::Discovered { issuer: issuer.to_owned(), algorithms: vec![Algorithm::ES256] }
 }
 
 fn logins(state_dir: &std::path::Path, url: Option<&str>, providers: Vec<ProviderSettings>) -> Arc<Logins> {

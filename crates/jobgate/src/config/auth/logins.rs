@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use jobgate_server::{
-    Algorithm, CasSettings, ClaimsFrom, GithubSettings, OidcSettings, ProviderSettings, SecretMethod,
+    Algorithm, CasSettings, ClaimsFrom, ClientSecret, GithubSettings, OidcSettings, ProviderSettings, SecretMethod,
+    Whereabouts,
 };
 use serde::Deserialize;
 
@@ -90,7 +91,7 @@ pub(super) fn providers(
         all.push(ProviderSettings::Oidc(table.settings(name, resolve)?));
     }
     if let Some(Cas { server, user_prefix }) = cas {
-        all.push(ProviderSettings::Cas(CasSettings { server, user_prefix }));
+        all.push(ProviderSettings::Cas(CasSettings { user_prefix, ..CasSettings::at(server) }));
     }
     if let Some(github) = github {
         all.push(ProviderSettings::Github(github.settings(resolve)?));
@@ -106,14 +107,16 @@ impl Oidc {
     ) -> anyhow::Result<OidcSettings> {
         Ok(OidcSettings {
             name,
-            issuer: self.issuer,
+            whereabouts: Whereabouts::Discovered {
+                issuer: self.issuer,
+                algorithms: self.algorithms.unwrap_or_else(|| vec![Algorithm::RS256]),
+            },
             client_id: self.client_id,
-            client_secret: self.client_secret.as_deref().map(resolve).transpose()?,
+            client_secret: self.client_secret.as_deref().map(resolve).transpose()?.map(ClientSecret::File),
             secret_method: match self.secret_method {
                 Method::Basic => SecretMethod::Basic,
                 Method::Post => SecretMethod::Post,
             },
-            algorithms: self.algorithms.unwrap_or_else(|| vec![Algorithm::RS256]),
             scopes: self.scopes.unwrap_or_else(|| vec!["openid".into(), "profile".into()]),
             claims_from: match self.claims_from {
                 Place::IdToken => ClaimsFrom::IdToken,
@@ -131,13 +134,13 @@ impl Github {
     fn settings(self, resolve: &impl Fn(&Path) -> anyhow::Result<PathBuf>) -> anyhow::Result<GithubSettings> {
         Ok(GithubSettings {
             client_id: self.client_id,
-            client_secret: resolve(&self.client_secret)?,
+            client_secret: ClientSecret::File(resolve(&self.client_secret)?),
             organization: self.organization,
             team: self.team,
             anybody: self.anybody,
             user_prefix: self.user_prefix.unwrap_or_else(|| "github-".into()),
-            url: self.url.unwrap_or_else(|| "https://github.com".into()),
-            api_url: self.api_url.unwrap_or_else(|| "https://api.github.com".into()),
+            url: self.url.unwrap_or_else(|| GithubSettings::URL.into()),
+            api_url: self.api_url.unwrap_or_else(|| GithubSettings::API_URL.into()),
         })
     }
 }
@@ -160,9 +163,13 @@ pub(super) fn render(providers: &[ProviderSettings], text: &mut String) {
 
 fn render_oidc(oidc: &OidcSettings, line: &mut dyn FnMut(fmt::Arguments<'_>)) {
     line(format_args!("\n[auth.oidc.{}]", quoted(&oidc.name)));
-    line(format_args!("issuer = {}", quoted(&oidc.issuer)));
+    // whatever comes from a file is of this kind
+    if let Whereabouts::Discovered { issuer, algorithms: allowed } = &oidc.whereabouts {
+        line(format_args!("issuer = {}", quoted(issuer)));
+        line(format_args!("algorithms = {}", algorithms(allowed)));
+    }
     line(format_args!("client_id = {}", quoted(&oidc.client_id)));
-    if let Some(secret) = &oidc.client_secret {
+    if let Some(ClientSecret::File(secret)) = &oidc.client_secret {
         line(format_args!("client_secret = {}", path(secret)));
     }
     let method = match oidc.secret_method {
@@ -170,7 +177,6 @@ fn render_oidc(oidc: &OidcSettings, line: &mut dyn FnMut(fmt::Arguments<'_>)) {
         SecretMethod::Post => "post",
     };
     line(format_args!("secret_method = {}", quoted(method)));
-    line(format_args!("algorithms = {}", algorithms(&oidc.algorithms)));
     line(format_args!("scopes = {}", texts(&oidc.scopes)));
     let place = match oidc.claims_from {
         ClaimsFrom::IdToken => "id_token",
@@ -185,7 +191,9 @@ fn render_oidc(oidc: &OidcSettings, line: &mut dyn FnMut(fmt::Arguments<'_>)) {
 
 fn render_github(github: &GithubSettings, line: &mut dyn FnMut(fmt::Arguments<'_>)) {
     line(format_args!("\n[auth.github]\nclient_id = {}", quoted(&github.client_id)));
-    line(format_args!("client_secret = {}", path(&github.client_secret)));
+    if let ClientSecret::File(secret) = &github.client_secret {
+        line(format_args!("client_secret = {}", path(secret)));
+    }
     for (key, value) in [("organization", &github.organization), ("team", &github.team)] {
         if let Some(value) = value {
             line(format_args!("{key} = {}", quoted(value)));

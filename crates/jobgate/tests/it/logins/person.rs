@@ -82,6 +82,18 @@ impl Person {
         Self::default()
     }
 
+    /// Goes where the provider asks who it is, and says so.
+    #[track_caller]
+    pub(super) fn log_in(&mut self, name: &str, url: &str) -> Page {
+        let mut page = self.get(url);
+        for prompt in [&[("prompt", "login"), ("login", name), ("password", "any")] as &[_], &[("prompt", "consent")]] {
+            assert!(page.url.contains("/interaction/"), "{}: {}", page.url, page.text());
+            let url = page.url.clone();
+            page = self.post(&url, prompt);
+        }
+        page
+    }
+
     #[track_caller]
     pub(super) fn get(&mut self, url: &str) -> Page {
         self.go("GET", url, "text/html,application/json", None, "")

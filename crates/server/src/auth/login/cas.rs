@@ -21,10 +21,21 @@ const LARGEST: usize = 256 << 10;
 /// A CAS server, as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CasSettings {
-    /// Its URL, below which `login` and `serviceValidate` are.
+    /// Its URL, below which `login` and `serviceValidate` are unless they are elsewhere.
     pub server: String,
+    /// Where people log in, if not there.
+    pub login: Option<String>,
+    /// Where tickets are shown, if not there.
+    pub validate: Option<String>,
     /// Put before the user's name, so that it cannot be taken for somebody else's.
     pub user_prefix: String,
+}
+
+impl CasSettings {
+    /// A server whose users are users here by the same names.
+    pub fn at(server: impl Into<String>) -> Self {
+        Self { server: server.into(), login: None, validate: None, user_prefix: String::new() }
+    }
 }
 
 /// A CAS server at work.
@@ -39,9 +50,11 @@ pub(super) struct Cas {
 impl Cas {
     pub(super) fn open(settings: CasSettings, outside: &Arc<Outgoing>) -> Result<Self, TrustError> {
         let wrong = |why: String| TrustError::new("auth.cas.server", why);
-        let base = check_url(&format!("{}/", settings.server.trim_end_matches('/'))).map_err(wrong)?;
-        let below = |name: &str| base.join(name).map_err(|error| wrong(error.to_string()));
-        let (login, validate) = (below("login")?, below("serviceValidate")?);
+        let place = |given: Option<String>, name: &str| {
+            let usual = || format!("{}/{name}", settings.server.trim_end_matches('/'));
+            check_url(&given.unwrap_or_else(usual)).map_err(wrong)
+        };
+        let (login, validate) = (place(settings.login, "login")?, place(settings.validate, "serviceValidate")?);
         Ok(Self { login, validate, user_prefix: settings.user_prefix, outside: Arc::clone(outside) })
     }
 

@@ -1,6 +1,5 @@
 //! GitHub (or an installation of its Enterprise Server): OAuth, and who is in which organization and team.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobgate_engine::{Answer, Outgoing};
@@ -8,7 +7,7 @@ use jobgate_model::Error;
 use serde_json::Value;
 use url::Url;
 
-use super::{Arrival, Challenge, Return, client_secret, refused, unavailable};
+use super::{Arrival, Challenge, ClientSecret, Return, refused, unavailable};
 use crate::auth::jwt::TrustError;
 use crate::auth::jwt::issuer::check_url;
 
@@ -17,8 +16,8 @@ use crate::auth::jwt::issuer::check_url;
 pub struct GithubSettings {
     /// What it calls us.
     pub client_id: String,
-    /// The file with the secret that it has given us.
-    pub client_secret: PathBuf,
+    /// The secret that it has given us.
+    pub client_secret: ClientSecret,
     /// Only members of this organization may come.
     pub organization: Option<String>,
     /// Only members of this team of the organization may come (its slug).
@@ -31,6 +30,13 @@ pub struct GithubSettings {
     pub url: String,
     /// Where programs ask, for example `https://api.github.com`.
     pub api_url: String,
+}
+
+impl GithubSettings {
+    /// Where people log in at GitHub itself.
+    pub const URL: &str = "https://github.com";
+    /// Where programs ask GitHub itself.
+    pub const API_URL: &str = "https://api.github.com";
 }
 
 /// GitHub at work.
@@ -47,7 +53,7 @@ impl Github {
         let wrong = |key: &str, why: &str| TrustError::new(format!("auth.github.{key}"), why);
         let url = check_url(&settings.url).map_err(|why| wrong("url", &why))?;
         let api = check_url(&settings.api_url).map_err(|why| wrong("api_url", &why))?;
-        client_secret(&settings.client_secret).map_err(|why| wrong("client_secret", &why))?;
+        settings.client_secret.read().map_err(|why| wrong("client_secret", &why))?;
         if settings.client_id.is_empty() {
             return Err(wrong("client_id", "there is none; GitHub gives one when this gateway is registered"));
         }
@@ -95,8 +101,7 @@ impl Github {
     }
 
     async fn exchange(&self, back: &Return<'_>) -> Result<String, Error> {
-        let secret = client_secret(&self.settings.client_secret)
-            .map_err(|why| Error::internal("the gateway's configuration does not allow logins", why))?;
+        let secret = self.settings.client_secret.needed()?;
         let mut form =
             vec![("client_id", self.settings.client_id.as_str()), ("client_secret", &secret), ("code", back.code)];
         if !back.redirect_uri.is_empty() {

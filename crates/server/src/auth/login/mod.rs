@@ -18,7 +18,8 @@ mod session;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(super) use browser::Brought;
 use browser::Cookies;
 pub use cas::CasSettings;
 pub use github::GithubSettings;
-pub use oidc::{ClaimsFrom, OidcSettings, SecretMethod};
+pub use oidc::{ClaimsFrom, OidcSettings, SecretMethod, Whereabouts};
 pub(crate) use session::Session;
 
 use super::jwt::TrustError;
@@ -61,6 +62,15 @@ pub struct LoginSettings {
     pub state_dir: PathBuf,
     /// Those who say who somebody is.
     pub providers: Vec<ProviderSettings>,
+}
+
+/// The secret that a provider has given us; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ClientSecret {
+    /// In a file that nobody else can read; it is read for each login.
+    File(PathBuf),
+    /// As it is.
+    Text(String),
 }
 
 /// Somebody who says who somebody is, as it is configured.
@@ -206,6 +216,35 @@ impl Provider {
     }
 }
 
+impl ClientSecret {
+    /// The secret now.
+    fn read(&self) -> Result<String, String> {
+        let (text, place) = match self {
+            Self::Text(text) => (text.clone(), "the secret".to_owned()),
+            Self::File(path) => {
+                let bytes = keyfile::secret(path)?;
+                let text = String::from_utf8(bytes).map_err(|_| format!("{} is not text", path.display()))?;
+                (text.trim_end().to_owned(), path.display().to_string())
+            }
+        };
+        if text.is_empty() { Err(format!("{place} is empty")) } else { Ok(text) }
+    }
+
+    /// The secret for a login, which fails without it.
+    fn needed(&self) -> Result<String, Error> {
+        self.read().map_err(|why| Error::internal("the gateway's configuration does not allow logins", why))
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Text(_) => f.write_str("Text(..)"),
+        }
+    }
+}
+
 impl Challenge {
     /// One that nobody can guess.
     pub(crate) fn new() -> Result<Self, Error> {
@@ -233,14 +272,6 @@ fn public_url(text: &str) -> Result<Url, TrustError> {
         return Err(wrong(format!("{text:?} must be scheme, host and port only, for example https://gate.example")));
     }
     Ok(url)
-}
-
-/// The secret that a provider has given us.
-fn client_secret(path: &Path) -> Result<String, String> {
-    let bytes = keyfile::secret(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not text", path.display()))?;
-    let text = text.trim_end();
-    if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(text.to_owned()) }
 }
 
 /// Somebody is not let in. Why in detail is for the log.

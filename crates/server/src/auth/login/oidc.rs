@@ -1,6 +1,5 @@
 //! OpenID Connect: discovery, the authorization code flow with PKCE, and the ID token that proves who it was.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
-use super::{Arrival, Challenge, Return, client_secret, refused, unavailable};
+use super::{Arrival, Challenge, ClientSecret, Return, refused, unavailable};
 use crate::auth::jwt::claims::{self, Claims, Rules};
 use crate::auth::jwt::issuer::{check_url, verify_remotely};
 use crate::auth::jwt::remote::Remote;
@@ -31,16 +30,14 @@ const DISCOVERY_PAUSE: Duration = Duration::from_secs(5);
 pub struct OidcSettings {
     /// What the configuration calls it.
     pub name: String,
-    /// Its URL: the exact `iss` of its tokens, below which its discovery document is.
-    pub issuer: String,
+    /// Where it is.
+    pub whereabouts: Whereabouts,
     /// What it calls us.
     pub client_id: String,
-    /// The file with the secret that it has given us; `None`: we have none (PKCE alone protects the code).
-    pub client_secret: Option<PathBuf>,
+    /// The secret that it has given us; `None`: we have none (PKCE alone protects the code).
+    pub client_secret: Option<ClientSecret>,
     /// How we show the secret.
     pub secret_method: SecretMethod,
-    /// The only algorithms that its ID tokens may be signed with.
-    pub algorithms: Vec<Algorithm>,
     /// What we ask for, besides `openid`.
     pub scopes: Vec<String>,
     /// Where the user's claims are.
@@ -53,6 +50,26 @@ pub struct OidcSettings {
     pub roles: Vec<RoleClaim>,
     /// How far the clocks may differ.
     pub leeway: Duration,
+}
+
+/// Where a provider is, and by what its ID tokens are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// It says itself where everything is, and its ID tokens are signed.
+    Discovered {
+        /// Its URL: the exact `iss` of its tokens, below which its discovery document is.
+        issuer: String,
+        /// The only algorithms that its ID tokens may be signed with.
+        algorithms: Vec<Algorithm>,
+    },
+    /// No more is known than what finishes a login. ID tokens are believed since they come from the token endpoint itself, over
+    /// TLS (OpenID Connect Core 1.0, 3.1.3.7).
+    Given {
+        /// Its token endpoint.
+        token: String,
+        /// Its userinfo endpoint, if that is asked.
+        userinfo: Option<String>,
+    },
 }
 
 /// How a client shows its secret (RFC 6749, 2.3.1).
@@ -84,6 +101,7 @@ pub(super) struct Oidc {
     known: tokio::sync::Mutex<Known>,
 }
 
+/// What a provider has said of itself, or was said of it.
 #[derive(Debug, Default)]
 struct Known {
     endpoints: Option<Arc<Endpoints>>,
@@ -91,14 +109,14 @@ struct Known {
     attempted: Option<Instant>,
 }
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0).
+/// Where it is asked (OpenID Connect Discovery 1.0).
 #[derive(Debug)]
 struct Endpoints {
-    authorization: Url,
+    authorization: Option<Url>,
     token: Url,
     userinfo: Option<Url>,
-    jwks_url: String,
-    jwks: Remote,
+    /// What its ID tokens are verified with, and where that is.
+    jwks: Option<(String, Remote)>,
     /// It says in its answers who it is (RFC 9207).
     names_itself: bool,
 }
@@ -106,29 +124,46 @@ struct Endpoints {
 impl Oidc {
     pub(super) fn open(settings: OidcSettings, outside: &Arc<Outgoing>) -> Result<Self, TrustError> {
         let wrong = |key: &str, why: String| TrustError::new(format!("auth.oidc.{}.{key}", settings.name), why);
-        check_url(&settings.issuer).map_err(|why| wrong("issuer", why))?;
+        let (issuer, algorithms, endpoints) = match &settings.whereabouts {
+            Whereabouts::Discovered { issuer, algorithms } => {
+                check_url(issuer).map_err(|why| wrong("issuer", why))?;
+                let secret = |one: &Algorithm| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
+                if algorithms.iter().any(secret) {
+                    return Err(wrong("algorithms", "ID tokens are accepted with public keys only".into()));
+                }
+                if algorithms.is_empty() {
+                    return Err(wrong("algorithms", "there is none".into()));
+                }
+                (Some(issuer.clone()), algorithms.clone(), None)
+            }
+            Whereabouts::Given { token, userinfo } => {
+                let userinfo = userinfo.as_deref().map(check_url).transpose();
+                let endpoints = Endpoints {
+                    authorization: None,
+                    token: check_url(token).map_err(|why| wrong("token", why))?,
+                    userinfo: userinfo.map_err(|why| wrong("userinfo", why))?,
+                    jwks: None,
+                    names_itself: false,
+                };
+                (None, Vec::new(), Some(Arc::new(endpoints)))
+            }
+        };
         if settings.client_id.is_empty() {
             return Err(wrong(
                 "client_id",
                 "there is none; the provider gives one when this gateway is registered".into(),
             ));
         }
-        if settings.algorithms.iter().any(|one| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)) {
-            return Err(wrong("algorithms", "ID tokens are accepted with public keys only".into()));
+        if settings.user_claim.is_empty() {
+            return Err(wrong("user_claim", "there is none".into()));
         }
-        if settings.algorithms.is_empty() || settings.user_claim.is_empty() {
-            return Err(wrong("algorithms", "`algorithms` and `user_claim` must not be empty".into()));
+        if let Some(secret) = &settings.client_secret {
+            secret.read().map_err(|why| wrong("client_secret", why))?;
         }
-        if let Some(path) = &settings.client_secret {
-            client_secret(path).map_err(|why| wrong("client_secret", why))?;
-        }
-        let rules = Rules {
-            issuer: Some(settings.issuer.clone()),
-            audience: vec![settings.client_id.clone()],
-            algorithms: settings.algorithms.clone(),
-            leeway: settings.leeway.as_secs() as i64,
-        };
-        Ok(Self { settings, rules, outside: Arc::clone(outside), known: tokio::sync::Mutex::default() })
+        let audience = vec![settings.client_id.clone()];
+        let rules = Rules { issuer, audience, algorithms, leeway: settings.leeway.as_secs() as i64 };
+        let known = Known { endpoints, ..Known::default() };
+        Ok(Self { settings, rules, outside: Arc::clone(outside), known: known.into() })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -137,7 +172,9 @@ impl Oidc {
 
     /// Where to send a browser.
     pub(super) async fn start(&self, redirect_uri: &str, challenge: &Challenge) -> Result<Url, Error> {
-        let mut url = self.endpoints().await?.authorization.clone();
+        let Some(mut url) = self.endpoints().await?.authorization.clone() else {
+            return Err(unavailable("it is not known where people log in, only where codes are exchanged"));
+        };
         let scopes = self.settings.scopes.iter().filter(|scope| *scope != "openid");
         let scope = scopes.fold("openid".to_owned(), |all, scope| format!("{all} {scope}"));
         url.query_pairs_mut()
@@ -156,7 +193,7 @@ impl Oidc {
     pub(super) async fn finish(&self, back: &Return<'_>, now: i64) -> Result<Arrival, Error> {
         let endpoints = self.endpoints().await?;
         match back.issuer {
-            Some(issuer) if issuer != self.settings.issuer => {
+            Some(issuer) if self.rules.issuer.as_deref().is_some_and(|ours| ours != issuer) => {
                 return Err(refused("the answer is of another provider", "iss is not the issuer's"));
             }
             None if endpoints.names_itself && back.challenge.is_some() => {
@@ -166,29 +203,36 @@ impl Oidc {
         }
         let tokens = self.exchange(&endpoints, back).await?;
         let text = |name: &str| tokens.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let id_token = text("id_token").ok_or_else(|| refused(NOT_PROVEN, "there is no id_token"))?;
-        let id = self.id_token(&endpoints, id_token, back.challenge, now).await?;
-        let names = &self.settings.user_claim;
-        let user = match self.settings.claims_from {
-            ClaimsFrom::IdToken => id.user(names, ""),
+        let id = match text("id_token") {
+            Some(token) => Some(self.id_token(&endpoints, token, back, now).await?),
+            // that of a provider of OAuth alone, which says who it is behind its userinfo endpoint
+            None if endpoints.jwks.is_none() && self.settings.claims_from == ClaimsFrom::Userinfo => None,
+            None => return Err(refused(NOT_PROVEN, "there is no id_token")),
+        };
+        let userinfo = match self.settings.claims_from {
+            ClaimsFrom::IdToken => None,
             ClaimsFrom::Userinfo => {
                 let access = text("access_token").ok_or_else(|| refused(NOT_PROVEN, "there is no access_token"))?;
-                self.userinfo(&endpoints, access, &id).await?.user(names, "")
+                Some(self.userinfo(&endpoints, access, id.as_ref()).await?)
             }
         };
+        let user = userinfo.as_ref().or(id.as_ref()).map(|claims| claims.user(&self.settings.user_claim, ""));
+        let user = user.ok_or_else(|| refused(NOT_PROVEN, "there are no claims"))?;
         let login = user.map_err(|refusal| refused("the provider does not say who you are", refusal))?;
-        Ok(Arrival::new(login, &self.settings.user_prefix, id.role(&self.settings.roles)))
+        let role = id.and_then(|id| id.role(&self.settings.roles));
+        Ok(Arrival::new(login, &self.settings.user_prefix, role))
     }
 
     /// Exchanges the code for tokens.
     async fn exchange(&self, endpoints: &Endpoints, back: &Return<'_>) -> Result<Value, Error> {
-        let mut form =
-            vec![("grant_type", "authorization_code"), ("code", back.code), ("redirect_uri", back.redirect_uri)];
+        let mut form = vec![("grant_type", "authorization_code"), ("code", back.code)];
+        if !back.redirect_uri.is_empty() {
+            form.push(("redirect_uri", back.redirect_uri));
+        }
         if let Some(challenge) = back.challenge {
             form.push(("code_verifier", &challenge.verifier));
         }
-        let secret = self.settings.client_secret.as_deref().map(client_secret).transpose();
-        let secret = secret.map_err(|why| Error::internal("the gateway's configuration does not allow logins", why))?;
+        let secret = self.settings.client_secret.as_ref().map(ClientSecret::needed).transpose()?;
         let mut headers = vec![("accept", "application/json")];
         let basic;
         match (&secret, self.settings.secret_method) {
@@ -211,20 +255,22 @@ impl Oidc {
     }
 
     /// The claims of an ID token that is for us and for this very login.
-    async fn id_token(
-        &self,
-        endpoints: &Endpoints,
-        token: &str,
-        challenge: Option<&Challenge>,
-        now: i64,
-    ) -> Result<Claims, Error> {
+    async fn id_token(&self, endpoints: &Endpoints, token: &str, back: &Return<'_>, now: i64) -> Result<Claims, Error> {
         let wrong = |refusal: Refusal| refused(NOT_PROVEN, refusal);
         if token.len() > super::LONGEST_TOKEN {
             return Err(refused(NOT_PROVEN, "the ID token is too long"));
         }
-        let header = claims::header(token).map_err(wrong)?;
-        let (_, id) = verify_remotely(&endpoints.jwks, &self.rules, token, &header, now).await.map_err(wrong)?;
-        if let Some(challenge) = challenge {
+        let id = match &endpoints.jwks {
+            Some((_, jwks)) => {
+                let header = claims::header(token).map_err(wrong)?;
+                verify_remotely(jwks, &self.rules, token, &header, now).await.map_err(wrong)?.1
+            }
+            None => self.rules.believe(token, now).map_err(wrong)?,
+        };
+        if back.issuer.is_some_and(|issuer| id.text("iss") != Some(issuer)) {
+            return Err(refused("the answer is of another provider", "iss is not the ID token's"));
+        }
+        if let Some(challenge) = back.challenge {
             let nonce = id.text("nonce").unwrap_or_default();
             if verify_slices_are_equal(nonce.as_bytes(), challenge.nonce.as_bytes()).is_err() {
                 return Err(refused(NOT_PROVEN, "the ID token's nonce is that of another login"));
@@ -240,7 +286,7 @@ impl Oidc {
         }
     }
 
-    async fn userinfo(&self, endpoints: &Endpoints, access: &str, id: &Claims) -> Result<Claims, Error> {
+    async fn userinfo(&self, endpoints: &Endpoints, access: &str, id: Option<&Claims>) -> Result<Claims, Error> {
         let url = endpoints.userinfo.as_ref().ok_or_else(|| unavailable("the provider has no userinfo endpoint"))?;
         let bearer = format!("Bearer {access}");
         let headers = [("accept", "application/json"), ("authorization", bearer.as_str())];
@@ -250,9 +296,9 @@ impl Oidc {
         }
         let values = serde_json::from_slice(&answer.body)
             .map_err(|_| unavailable("the userinfo endpoint's answer is not a JSON object"))?;
-        let claims = Claims::trusted(values, id.expires);
+        let claims = Claims::trusted(values, id.map_or(i64::MAX, |id| id.expires));
         // OpenID Connect Core 5.3.2: it could be somebody else's
-        if claims.text("sub").is_none() || claims.text("sub") != id.text("sub") {
+        if id.is_some_and(|id| claims.text("sub").is_none() || claims.text("sub") != id.text("sub")) {
             return Err(refused(NOT_PROVEN, "the userinfo's sub is not the ID token's"));
         }
         Ok(claims)
@@ -261,6 +307,9 @@ impl Oidc {
     /// What the provider says of itself; what it said last, if it cannot be asked now.
     async fn endpoints(&self) -> Result<Arc<Endpoints>, Error> {
         let mut known = self.known.lock().await;
+        if let (Whereabouts::Given { .. }, Some(endpoints)) = (&self.settings.whereabouts, &known.endpoints) {
+            return Ok(Arc::clone(endpoints));
+        }
         let young = known.fetched.is_some_and(|then| then.elapsed() < DISCOVERY_LASTS);
         let lately = known.attempted.is_some_and(|then| then.elapsed() < DISCOVERY_PAUSE);
         if let Some(endpoints) = known.endpoints.as_ref().filter(|_| young || lately) {
@@ -288,14 +337,15 @@ impl Oidc {
     }
 
     async fn discover(&self, old: Option<&Endpoints>) -> Result<Endpoints, String> {
-        let url = format!("{}/.well-known/openid-configuration", self.settings.issuer.trim_end_matches('/'));
+        let issuer = self.rules.issuer.as_deref().unwrap_or_default();
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let answer = self.outside.get(&url, &[]).await.map_err(|error| error.chain())?;
         if answer.status != 200 {
             return Err(format!("its discovery document has status {}", answer.status));
         }
         let said: Value =
             serde_json::from_slice(&answer.body).map_err(|_| "its discovery document is not JSON".to_owned())?;
-        if said["issuer"] != self.settings.issuer.as_str() {
+        if said["issuer"] != issuer {
             return Err("its discovery document is of another issuer".into());
         }
         let url = |name: &str| {
@@ -303,16 +353,15 @@ impl Oidc {
             check_url(text).map_err(|why| format!("{name}: {why}"))
         };
         let jwks_url = url("jwks_uri")?.to_string();
-        let jwks = match old.filter(|old| old.jwks_url == jwks_url) {
-            Some(old) => old.jwks.clone(),
+        let jwks = match old.and_then(|old| old.jwks.as_ref()).filter(|(url, _)| *url == jwks_url) {
+            Some((_, jwks)) => jwks.clone(),
             None => Remote::new(jwks_url.clone(), Freshness::default(), Arc::clone(&self.outside)),
         };
         Ok(Endpoints {
-            authorization: url("authorization_endpoint")?,
+            authorization: Some(url("authorization_endpoint")?),
             token: url("token_endpoint")?,
             userinfo: said.get("userinfo_endpoint").map(|_| url("userinfo_endpoint")).transpose()?,
-            jwks_url,
-            jwks,
+            jwks: Some((jwks_url, jwks)),
             names_itself: said["authorization_response_iss_parameter_supported"] == true,
         })
     }

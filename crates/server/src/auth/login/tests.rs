@@ -36,7 +36,7 @@ async fn logins_and_sessions_end() {
         let session = Duration::from_secs(3600);
         Logins::open(LoginSettings { url: None, session, state_dir: dir.path().into(), providers }, &outside).unwrap()
     };
-    let cas = || vec![ProviderSettings::Cas(CasSettings { server: server.url.clone(), user_prefix: String::new() })];
+    let cas = || vec![ProviderSettings::Cas(CasSettings::at(&server.url))];
     let (logins, door, peer) = (open(cas()), Door::of(Mode::Insecure), Peer::Tcp("127.0.0.1:5".parse().unwrap()));
 
     let departure = logins.depart("cas", None, (&door, &peer, &parts("")), NOW).await.unwrap();

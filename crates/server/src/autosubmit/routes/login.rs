@@ -54,16 +54,13 @@ pub(in crate::autosubmit) async fn cas(
     call: Call,
     request: Request,
 ) -> Response {
-    let service = match call.query.get("service") {
-        Some(service) => service.to_owned(),
-        None => base(wire, request.uri(), request.headers()),
-    };
-    let ours = call.query.get("service").is_none();
     let clients = &shared.autosubmit.site.rc().clients;
-    if !ours && !clients.iter().any(|client| client == ANY || leads_to(&service, client)) {
-        return refused(NO_SERVICE);
-    }
-    by_cas(&shared, &call, &service).await
+    let service = match given(&call, "service") {
+        None => base(wire, request.uri(), request.headers()),
+        Some(service) if clients.iter().any(|client| client == ANY || leads_to(service, client)) => service.to_owned(),
+        Some(_) => return refused(NO_SERVICE),
+    };
+    by_cas(&shared, &call, &service, GENERATED).await
 }
 
 /// `GET /v3/login`
@@ -80,13 +77,13 @@ pub(in crate::autosubmit) async fn cas_of_old(
     if !leads_to(&service, client) {
         return refused(NO_CLIENT);
     }
-    by_cas(&shared, &call, &service).await
+    by_cas(&shared, &call, &service, "Token generated.").await
 }
 
 /// Sends somebody to CAS, or looks whose ticket it is that was brought from there.
-async fn by_cas(shared: &AutosubmitApp, call: &Call, service: &str) -> Response {
-    if let Some(ticket) = call.query.get("ticket") {
-        return finish(shared, call, CAS, ticket, service).await;
+async fn by_cas(shared: &AutosubmitApp, call: &Call, service: &str, told: &str) -> Response {
+    if let Some(ticket) = given(call, "ticket") {
+        return finish(shared, call, CAS, (ticket, service), told).await;
     }
     let Some(logins) = shared.app.gatekeeper.logins() else { return refused(NOT_CONFIGURED) };
     let url = match Challenge::new() {
@@ -100,27 +97,45 @@ async fn by_cas(shared: &AutosubmitApp, call: &Call, service: &str) -> Response 
 }
 
 const NOT_CONFIGURED: &str = "This login is not configured at this server.";
+/// What somebody is told who has logged in.
+const GENERATED: &str = "Token generated";
+
+/// A value of the query that says something.
+fn given<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
+    call.query.get(name).filter(|text| !text.is_empty())
+}
 
 /// `GET /v4/auth/oauth2/github/login`
 pub(in crate::autosubmit) async fn github(State(shared): State<AutosubmitApp>, call: Call) -> Response {
-    match call.query.get("code") {
-        Some(code) => finish(&shared, &call, GITHUB, code, call.query.get("redirect_uri").unwrap_or_default()).await,
+    match given(&call, "code") {
+        Some(code) => by_code(&shared, &call, GITHUB, code).await,
         None => refused("Can't verify user"),
     }
 }
 
 /// `GET /v4/auth/oidc/login`
 pub(in crate::autosubmit) async fn oidc(State(shared): State<AutosubmitApp>, call: Call) -> Response {
-    let Some(code) = call.query.get("code") else { return refused("Can't verify user, missing code") };
+    let Some(code) = given(&call, "code") else { return refused("Can't verify user, missing code") };
     let provider = shared.app.gatekeeper.logins().and_then(|logins| logins.first_oidc());
     match provider {
-        Some(name) => finish(&shared, &call, name, code, call.query.get("redirect_uri").unwrap_or_default()).await,
+        Some(name) => by_code(&shared, &call, name, code).await,
         None => refused(NOT_CONFIGURED),
     }
 }
 
+async fn by_code(shared: &AutosubmitApp, call: &Call, provider: &str, code: &str) -> Response {
+    let redirect_uri = given(call, "redirect_uri").unwrap_or_default();
+    finish(shared, call, provider, (code, redirect_uri), GENERATED).await
+}
+
 /// Asks a provider who it is that brings this, and makes a token for that one.
-async fn finish(shared: &AutosubmitApp, call: &Call, provider: &str, code: &str, redirect_uri: &str) -> Response {
+async fn finish(
+    shared: &AutosubmitApp,
+    call: &Call,
+    provider: &str,
+    (code, redirect_uri): (&str, &str),
+    told: &str,
+) -> Response {
     let gate = &shared.app.gatekeeper;
     let Some(logins) = gate.logins() else { return refused(NOT_CONFIGURED) };
     let back = Return { code, redirect_uri, issuer: call.query.get("iss"), challenge: None };
@@ -136,7 +151,7 @@ async fn finish(shared: &AutosubmitApp, call: &Call, provider: &str, code: &str,
         "authenticated": true,
         "user": arrival.user,
         "token": format!("Bearer {token}"),
-        "message": "Token generated",
+        "message": told,
     });
     json_with(StatusCode::OK, &body).into_response()
 }

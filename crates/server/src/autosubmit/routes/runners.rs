@@ -1,23 +1,18 @@
 //! Commands: what Autosubmit is told to do with experiments, in the forms of `/v4` and of its first draft `/v4alpha`.
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use jobgate_autosubmit::databases::processes::Process;
 use jobgate_autosubmit::expid::Expid;
 use jobgate_autosubmit::runners::{
     Endpoint, NewExperiment, NewJobList, Runner, RunnerError, StatusChange, profiles, public_keys,
 };
-use jobgate_model::Error;
 use serde_json::{Map, Value, json};
 
-use crate::app::blocking;
+use crate::autosubmit::Autosubmit;
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::body::Fields;
-use crate::autosubmit::call::Call;
-use crate::autosubmit::error::{self, Failure};
-use crate::autosubmit::{Autosubmit, AutosubmitApp};
+use crate::autosubmit::call::{Call, Order};
+use crate::autosubmit::error::Failure;
 
 const RUNNERS: [&str; 2] = ["LOCAL", "SSH"];
 const LOADERS: [&str; 4] = ["CONDA", "LMOD", "VENV", "NO_MODULE"];
@@ -114,8 +109,8 @@ fn named(text: &str) -> Result<Expid, Failure> {
 }
 
 /// The refusal of a command that is switched off.
-fn permitted(shared: &AutosubmitApp, endpoint: Endpoint, words: &str) -> Result<(), Failure> {
-    if endpoint.enabled(&shared.autosubmit.api_settings()) {
+fn permitted(order: &Order, endpoint: Endpoint, words: &str) -> Result<(), Failure> {
+    if endpoint.enabled(&order.autosubmit().api_settings()) {
         return Ok(());
     }
     Err(Failure::new(StatusCode::FORBIDDEN, format!("The {words} endpoint is currently disabled.")))
@@ -135,16 +130,20 @@ fn failed(error: &RunnerError, doing: &str) -> Failure {
     Failure::new(status, format!("{doing}: {error}"))
 }
 
-/// Does something that may take minutes on a blocking thread.
-async fn done(work: impl FnOnce() -> Answer + Send + 'static) -> Response {
-    told(blocking(work).await)
+fn message(text: &str) -> Answer {
+    json(&json!({ "message": text }))
 }
 
-fn told(outcome: Result<Answer, Error>) -> Response {
-    match outcome {
-        Ok(answer) => answer.into_response(),
-        Err(error) => error::render(&error),
-    }
+/// What `/v4alpha` adds of the runner.
+fn with_runner(shown: Value, runner: &Runner) -> Value {
+    let loader = runner.loader();
+    let shown = with(shown, "runner", runner.kind());
+    with(with(shown, "module_loader", loader.kind()), "modules", loader.modules())
+}
+
+fn with(mut shown: Value, key: &str, value: impl Into<Value>) -> Value {
+    shown[key] = value.into();
+    shown
 }
 
 fn process(process: &Process) -> Value {
@@ -156,254 +155,183 @@ fn process(process: &Process) -> Value {
 }
 
 /// `POST /v4/runners/command/set-job-status`
-pub(in crate::autosubmit) async fn set_status(
-    State(shared): State<AutosubmitApp>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let profile = Profile::read(&mut fields);
-        let change = fields.inner("command_params", status_change);
-        let text = fields.text("expid");
-        fields.done()?;
-        permitted(&shared, Endpoint::SetJobStatus, "set-job-status")?;
-        set_status_of(&shared, profile.runner(&shared.autosubmit), &text, &change)
-    })
-    .await
+pub(in crate::autosubmit) fn set_status(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let profile = Profile::read(&mut fields);
+    let change = fields.inner("command_params", status_change);
+    let text = fields.text("expid");
+    fields.done()?;
+    permitted(order, Endpoint::SetJobStatus, "set-job-status")?;
+    set_status_of(order, profile.runner(order.autosubmit()), &text, &change)
 }
 
-fn set_status_of(
-    shared: &AutosubmitApp,
-    runner: Result<Runner, RunnerError>,
-    text: &str,
-    change: &StatusChange,
-) -> Answer {
+fn set_status_of(order: &Order, runner: Result<Runner, RunnerError>, text: &str, change: &StatusChange) -> Answer {
     let expid = named(text)?;
-    let set = runner.and_then(|runner| shared.autosubmit.runners.set_status(&runner, &expid, change));
+    let set = runner.and_then(|runner| order.autosubmit().runners.set_status(&runner, &expid, change));
     set.map_err(|error| failed(&error, &format!("Failed to set job status for experiment {expid}")))?;
-    json(&json!({"message": "Job status set successfully"}))
+    message(&format!("Job status for experiment {expid} set successfully."))
 }
 
 /// `POST /v4/runners/command/run-experiment`
-pub(in crate::autosubmit) async fn run(
-    State(shared): State<AutosubmitApp>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let profile = Profile::read(&mut fields);
-        fields.maybe_object("command_params");
-        let text = fields.text("expid");
-        fields.done()?;
-        permitted(&shared, Endpoint::RunnerRun, "run-experiment")?;
-        run_of(&shared, profile.runner(&shared.autosubmit), &text)
-    })
-    .await
-}
-
-fn run_of(shared: &AutosubmitApp, runner: Result<Runner, RunnerError>, text: &str) -> Answer {
-    let expid = named(text)?;
-    let ran = runner.and_then(|runner| shared.autosubmit.runners.run(&runner, &expid));
+pub(in crate::autosubmit) fn run(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let profile = Profile::read(&mut fields);
+    fields.maybe_object("command_params");
+    let text = fields.text("expid");
+    fields.done()?;
+    permitted(order, Endpoint::RunnerRun, "run-experiment")?;
+    let expid = named(&text)?;
+    let ran = profile.runner(order.autosubmit()).and_then(|runner| order.autosubmit().runners.run(&runner, &expid));
     ran.map_err(|error| failed(&error, &format!("Failed to run experiment {expid}")))?;
-    json(&json!({"message": format!("Experiment {expid} started successfully")}))
+    message(&format!("Experiment {expid} started successfully."))
 }
 
 /// `POST /v4/runners/command/get-runner-run-status`
-pub(in crate::autosubmit) async fn show_run(
-    State(shared): State<AutosubmitApp>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let text = fields.text("expid");
-        fields.done()?;
-        permitted(&shared, Endpoint::RunnerRun, "get-runner-run-status")?;
-        last_run(&shared, &text)
-    })
-    .await
+pub(in crate::autosubmit) fn show_run(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let text = fields.text("expid");
+    fields.done()?;
+    permitted(order, Endpoint::RunnerRun, "get-runner-run-status")?;
+    last_run(order.autosubmit(), &text)
 }
 
-fn last_run(shared: &AutosubmitApp, text: &str) -> Answer {
+fn last_run(autosubmit: &Autosubmit, text: &str) -> Answer {
     let expid = named(text)?;
-    let last = shared.autosubmit.runners.last(&expid);
+    let last = autosubmit.runners.last(&expid);
     let last = last.map_err(|error| failed(&error, &format!("Failed to get status for experiment {expid}")))?;
     json(&process(&last))
 }
 
 /// `POST /v4/runners/command/stop-experiment`
-pub(in crate::autosubmit) async fn stop(
-    State(shared): State<AutosubmitApp>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let text = fields.text("expid");
-        fields.done()?;
-        permitted(&shared, Endpoint::RunnerRun, "stop-experiment")?;
-        stop_of(&shared, &text)
-    })
-    .await
+pub(in crate::autosubmit) fn stop(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let text = fields.text("expid");
+    fields.done()?;
+    permitted(order, Endpoint::RunnerRun, "stop-experiment")?;
+    stop_of(order, &text)
 }
 
-fn stop_of(shared: &AutosubmitApp, text: &str) -> Answer {
+fn stop_of(order: &Order, text: &str) -> Answer {
     let expid = named(text)?;
-    let stopped = shared.autosubmit.runners.stop(&expid, false);
+    let stopped = order.autosubmit().runners.stop(&expid, false);
     stopped.map_err(|error| failed(&error, &format!("Failed to stop experiment {expid}")))?;
-    json(&json!({"message": format!("Experiment {expid} stopped successfully")}))
+    message(&format!("Experiment {expid} stopped successfully."))
 }
 
 /// `POST /v4/runners/command/create-experiment`
-pub(in crate::autosubmit) async fn create(
-    State(shared): State<AutosubmitApp>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let profile = Profile::read(&mut fields);
-        let new = fields.inner("command_params", new_experiment);
-        fields.done()?;
-        permitted(&shared, Endpoint::CreateExperiment, "create-experiment")?;
-        create_of(&shared, || profile.runner(&shared.autosubmit), &new)
-    })
-    .await
-}
-
-fn create_of(
-    shared: &AutosubmitApp,
-    runner: impl FnOnce() -> Result<Runner, RunnerError>,
-    new: &NewExperiment,
-) -> Answer {
+pub(in crate::autosubmit) fn create(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let profile = Profile::read(&mut fields);
+    let new = fields.inner("command_params", new_experiment);
+    fields.done()?;
+    permitted(order, Endpoint::CreateExperiment, "create-experiment")?;
     if new.description.as_deref().unwrap_or_default().is_empty() {
         return Err(failed(&RunnerError::NoDescription, ""));
     }
-    let made = runner().and_then(|runner| shared.autosubmit.runners.create_experiment(&runner, new));
-    let expid = made.map_err(|error| failed(&error, "Failed to create experiment"))?;
-    json(&json!({"message": format!("Experiment {expid} created successfully"), "expid": expid}))
+    let expid = create_of(order, profile.runner(order.autosubmit()), &new)?;
+    json(&json!({"expid": expid, "message": format!("Experiment {expid} created successfully.")}))
+}
+
+fn create_of(order: &Order, runner: Result<Runner, RunnerError>, new: &NewExperiment) -> Result<String, Failure> {
+    let made = runner.and_then(|runner| order.autosubmit().runners.create_experiment(&runner, new));
+    made.map_err(|error| failed(&error, "Failed to create experiment"))
 }
 
 /// `POST /v4/runners/command/update-experiment-description`
-pub(in crate::autosubmit) async fn describe(
-    State(shared): State<AutosubmitApp>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let profile = Profile::read(&mut fields);
-        fields.maybe_object("command_params");
-        let (text, description) = (fields.text("expid"), fields.text("description"));
-        fields.done()?;
-        permitted(&shared, Endpoint::UpdateExperimentDetails, "update-experiment-description")?;
-        let expid = named(&text)?;
-        let runner = profile.runner(&shared.autosubmit);
-        let told = runner.and_then(|runner| shared.autosubmit.runners.describe(&runner, &expid, &description));
-        told.map_err(|error| failed(&error, &format!("Failed to update description for experiment {expid}")))?;
-        json(&json!({"message": format!("Description of experiment {expid} updated successfully")}))
-    })
-    .await
+pub(in crate::autosubmit) fn describe(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let profile = Profile::read(&mut fields);
+    fields.maybe_object("command_params");
+    let (text, description) = (fields.text("expid"), fields.text("description"));
+    fields.done()?;
+    permitted(order, Endpoint::UpdateExperimentDetails, "update-experiment-description")?;
+    let expid = named(&text)?;
+    let runner = profile.runner(order.autosubmit());
+    let told = runner.and_then(|runner| order.autosubmit().runners.describe(&runner, &expid, &description));
+    told.map_err(|error| failed(&error, &format!("Failed to update description for experiment {expid}")))?;
+    message(&format!("Description for experiment {expid} updated successfully."))
 }
 
-/// `GET /v4alpha/runner-detail`
-pub(in crate::autosubmit) fn show_runner(call: &Call) -> Answer {
-    let mut reading = call.query.read();
+/// `GET /v4alpha/runner-detail`; where to by SSH comes in a body.
+pub(in crate::autosubmit) fn show_runner(order: &Order) -> Answer {
+    let query = &order.call.query;
+    let mut reading = query.read();
     let kind = reading.needed_word("runner", &RUNNERS);
     let loader = reading.needed_word("module_loader", &LOADERS);
     reading.done()?;
-    let modules: Vec<Value> = call.query.all("modules").map(Value::from).collect();
+    let modules: Vec<Value> = query.all("modules").map(Value::from).collect();
     let modules = (!modules.is_empty()).then_some(Value::Array(modules));
-    let autosubmit = call.autosubmit();
-    let runner = Runner::named(&autosubmit.api_settings(), &kind, &loader, modules.as_ref(), None);
-    let version = runner.and_then(|runner| autosubmit.runners.version(&runner));
-    let version = version.map_err(|error| failed(&error, "Failed to get runner detail"))?;
-    json(&json!({"runner": kind, "module_loader": loader, "version": version}))
+    let extra = if order.is_bare() { None } else { Some(order.fields()?.all()) };
+    let runner = Named { kind, loader, modules, extra }.runner(order.autosubmit());
+    let shown = runner.and_then(|runner| {
+        let version = order.autosubmit().runners.version(&runner)?;
+        Ok(with_runner(json!({"version": version}), &runner))
+    });
+    json(&shown.map_err(|error| failed(&error, "Failed to get version from runner"))?)
 }
 
 /// `POST /v4alpha/experiments/{expid}/run-experiment`
-pub(in crate::autosubmit) async fn run_named(
-    State(shared): State<AutosubmitApp>,
-    call: Call,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let runner = Named::read(&mut fields);
-        fields.done()?;
-        run_of(&shared, runner.runner(&shared.autosubmit), call.part("expid"))
-    })
-    .await
+pub(in crate::autosubmit) fn run_named(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let runner = Named::read(&mut fields);
+    fields.done()?;
+    let expid = named(order.call.part("expid"))?;
+    let ran = runner.runner(order.autosubmit()).and_then(|runner| {
+        let process = order.autosubmit().runners.run(&runner, &expid)?;
+        let ran = json!({"expid": process.expid, "runner_id": process.id, "pid": process.pid});
+        Ok(with_runner(ran, &runner))
+    });
+    match ran {
+        Err(error @ RunnerError::Running(_)) => Err(Failure::new(StatusCode::BAD_REQUEST, error.to_string())),
+        ran => json(&ran.map_err(|error| failed(&error, &format!("Failed to run experiment {expid}")))?),
+    }
 }
 
 /// `POST /v4alpha/experiments/{expid}/stop-experiment`
-pub(in crate::autosubmit) async fn stop_named(State(shared): State<AutosubmitApp>, call: Call) -> Response {
-    done(move || stop_of(&shared, call.part("expid"))).await
+pub(in crate::autosubmit) fn stop_named(order: &Order) -> Answer {
+    stop_of(order, order.call.part("expid"))
 }
 
 /// `GET /v4alpha/experiments/{expid}/get-runner-status`
 pub(in crate::autosubmit) fn show_run_named(call: &Call) -> Answer {
-    last_run(&call.shared, call.part("expid"))
+    last_run(call.autosubmit(), call.part("expid"))
 }
 
 /// `POST /v4alpha/experiments/{expid}/create-job-list`
-pub(in crate::autosubmit) async fn create_jobs(
-    State(shared): State<AutosubmitApp>,
-    call: Call,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let runner = Named::read(&mut fields);
-        let how = NewJobList {
-            check_wrapper: fields.flag("check_wrapper", true),
-            update_version: fields.flag("update_version", true),
-            force: fields.flag("force", true),
-        };
-        fields.done()?;
-        let expid = named(call.part("expid"))?;
-        let runner = runner.runner(&shared.autosubmit);
-        let made = runner.and_then(|runner| shared.autosubmit.runners.create_job_list(&runner, &expid, how));
-        made.map_err(|error| failed(&error, &format!("Failed to create job list for experiment {expid}")))?;
-        json(&json!({"message": format!("Job list of experiment {expid} created successfully")}))
-    })
-    .await
+pub(in crate::autosubmit) fn create_jobs(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let runner = Named::read(&mut fields);
+    let how = NewJobList {
+        check_wrapper: fields.flag("check_wrapper", true),
+        update_version: fields.flag("update_version", true),
+        force: fields.flag("force", true),
+    };
+    fields.done()?;
+    let expid = named(order.call.part("expid"))?;
+    let runner = runner.runner(order.autosubmit());
+    let made = runner.and_then(|runner| order.autosubmit().runners.create_job_list(&runner, &expid, how));
+    made.map_err(|error| failed(&error, &format!("Failed to create job list for experiment {expid}")))?;
+    message(&format!("Job list for experiment {expid} created successfully."))
 }
 
 /// `POST /v4alpha/runner-create-experiment`
-pub(in crate::autosubmit) async fn create_named(
-    State(shared): State<AutosubmitApp>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let runner = Named::read(&mut fields);
-        fields.text("description");
-        let new = new_experiment(&mut fields);
-        fields.done()?;
-        create_of(&shared, || runner.runner(&shared.autosubmit), &new)
-    })
-    .await
+pub(in crate::autosubmit) fn create_named(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let runner = Named::read(&mut fields);
+    fields.text("description");
+    let new = new_experiment(&mut fields);
+    fields.done()?;
+    let runner = runner.runner(order.autosubmit()).map_err(|error| failed(&error, "Failed to create experiment"))?;
+    let shown = with_runner(json!({"message": "Experiment created successfully."}), &runner);
+    let expid = create_of(order, Ok(runner), &new)?;
+    json(&with(shown, "expid", expid))
 }
 
 /// `POST /v4alpha/experiments/{expid}/set-job-status`
-pub(in crate::autosubmit) async fn set_status_named(
-    State(shared): State<AutosubmitApp>,
-    call: Call,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    done(move || {
-        let mut fields = Fields::of(&headers, &body)?;
-        let runner = Named::read(&mut fields);
-        let change = status_change(&mut fields);
-        fields.done()?;
-        set_status_of(&shared, runner.runner(&shared.autosubmit), call.part("expid"), &change)
-    })
-    .await
+pub(in crate::autosubmit) fn set_status_named(order: &Order) -> Answer {
+    let mut fields = order.fields()?;
+    let runner = Named::read(&mut fields);
+    let change = status_change(&mut fields);
+    fields.done()?;
+    set_status_of(order, runner.runner(order.autosubmit()), order.call.part("expid"), &change)
 }

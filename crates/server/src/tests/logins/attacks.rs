@@ -222,7 +222,7 @@ async fn nobody_is_led_elsewhere() {
 #[tokio::test]
 async fn a_provider_that_is_away_or_lies() {
     let idp = Idp::new();
-    let settings = |issuer: &str| OidcSettings { issuer: issuer.into(), ..idp.settings() };
+    let settings = |issuer: &str| OidcSettings { whereabouts: discovered(issuer), ..idp.settings() };
     let evil = Elsewhere::start(|_| (200, json!({"issuer": "https://idp.example"}).to_string()));
     let weak = Elsewhere::start(|_| (500, String::new()));
     let said = json!({"issuer": weak.url, "authorization_endpoint": "http://idp.example/a", "token_endpoint": "https://x/",

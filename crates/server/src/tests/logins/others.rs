@@ -4,7 +4,8 @@ use jobgate_model::Role;
 
 use super::*;
 use crate::{
-    CasSettings, Freshness, GithubSettings, Issuer, IssuerSettings, KeySource, Secret, SecretSettings, TrustError,
+    CasSettings, ClientSecret, Freshness, GithubSettings, Issuer, IssuerSettings, KeySource, Secret, SecretSettings,
+    TrustError,
 };
 
 const CAS_OK: &str = "<cas:serviceResponse xmlns:cas='http://www.yale.edu/tp/cas'><cas:authenticationSuccess>\
@@ -19,7 +20,7 @@ async fn a_person_logs_in_by_cas() {
         (200, if good { CAS_OK } else { CAS_NO }.to_owned())
     });
     let dir = tempfile::tempdir().unwrap();
-    let cas = CasSettings { server: format!("{}/cas", server.url), user_prefix: String::new() };
+    let cas = CasSettings::at(format!("{}/cas", server.url));
     let gate = gate(Mode::Insecure, logins(dir.path(), None, vec![ProviderSettings::Cas(cas)]));
     let mut browser = Browser::new(&gate);
     let url = browser.depart("/auth/login/cas").await;
@@ -42,7 +43,7 @@ async fn a_person_logs_in_by_cas() {
 fn github(server: &Elsewhere, dir: &std::path::Path) -> GithubSettings {
     GithubSettings {
         client_id: "Iv1.x".into(),
-        client_secret: private_file(dir, "github", "shh\n"),
+        client_secret: ClientSecret::File(private_file(dir, "github", "shh\n")),
         organization: Some("climate".into()),
         team: Some("ops".into()),
         anybody: false,
@@ -119,7 +120,7 @@ fn providers_that_cannot_be_trusted_as_configured() {
     refused(vec![ProviderSettings::Github(team)], None, "auth.github.team");
     let clear = GithubSettings { url: "http://github.example".into(), ..base.clone() };
     refused(vec![ProviderSettings::Github(clear)], None, "only https");
-    let cas = |server: &str| ProviderSettings::Cas(CasSettings { server: server.into(), user_prefix: String::new() });
+    let cas = |server: &str| ProviderSettings::Cas(CasSettings::at(server));
     refused(vec![cas("http://cas.example/cas")], None, "auth.cas.server");
     refused(vec![cas("https://a.example"), cas("https://b.example")], None, "another provider of this name");
     for url in ["http://gate.example", "https://gate.example/jobs", "gate.example", "https://a:b@gate.example"] {
