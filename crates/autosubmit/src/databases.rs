@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod drawing;
+mod encryption;
 pub mod history;
 pub mod metrics;
 pub mod packages;

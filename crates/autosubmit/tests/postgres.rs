@@ -1,6 +1,9 @@
 //! Autosubmit's tables on a real PostgreSQL server: what is read is what the files say, and what is written is found there.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says by panicking and on stderr what is wrong")]
 
+#[path = "postgres/server.rs"]
+mod server;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,113 +16,7 @@ use jobgate_autosubmit::machine::{Call, Machine, MachineError, Said};
 use jobgate_autosubmit::rc::{Environment, Rc};
 use jobgate_autosubmit::runners::{Loader, Runner, RunnerError, RunnerSettings, Runners};
 use jobgate_autosubmit::site::Site;
-use postgres::{Client, NoTls};
-use rusqlite::Connection;
-use rusqlite::types::Value;
-
-/// A server of its own, on a socket in its folder.
-struct Server {
-    folder: tempfile::TempDir,
-    programs: PathBuf,
-}
-
-impl Server {
-    /// Debian's `postgresql`, if it is installed; it does not run as root, so root runs it as `postgres`.
-    fn start() -> Option<Self> {
-        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-        let programs = versions.map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").exists());
-        let Some(programs) = programs else {
-            eprintln!("SKIPPED: there is no PostgreSQL server (Debian: postgresql)");
-            if let Some(path) = std::env::var_os("JOBGATE_SKIPPED") {
-                use std::io::Write;
-                let file = fs::OpenOptions::new().append(true).create(true).open(path);
-                drop(file.and_then(|mut file| file.write_all(b"autosubmit/postgres: there is no PostgreSQL server\n")));
-            }
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        if root() {
-            assert!(Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap().success());
-        }
-        let server = Self { folder, programs };
-        let (data, log) = (server.path("data"), server.path("log"));
-        server.run("initdb", &["-D", &data, "-A", "trust", "-U", "as", "-E", "UTF8", "--locale=C", "--no-sync"]);
-        let options = format!("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off", server.path(""));
-        server.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-w", "start"]);
-        Some(server)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().trim_end_matches('/').to_owned()
-    }
-
-    #[track_caller]
-    fn run(&self, program: &str, arguments: &[&str]) {
-        let program = self.programs.join(program);
-        let mut command = if root() { Command::new("runuser") } else { Command::new(&program) };
-        if root() {
-            command.args(["-u", "postgres", "--"]).arg(&program);
-        }
-        let log = fs::File::create(std::env::temp_dir().join(format!("pg-{}.log", std::process::id()))).unwrap();
-        let status = command.args(arguments).current_dir("/").stdout(log.try_clone().unwrap()).stderr(log).status();
-        assert!(status.unwrap().success(), "{} {arguments:?}", program.display());
-    }
-
-    fn url(&self) -> String {
-        format!("postgresql+psycopg2://as@/postgres?host={}", self.path(""))
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(&self.url().replace("+psycopg2", ""), NoTls).unwrap()
-    }
-
-    /// Copies the tables of a file into a schema.
-    fn load(&self, file: &Path, schema: &str) {
-        let file = Connection::open(file).unwrap();
-        let mut client = self.client();
-        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).unwrap();
-        let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
-        let mut statement = file.prepare(tables).unwrap();
-        let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        for name in names {
-            let mut statement = file.prepare(&format!("SELECT name, type FROM pragma_table_info('{name}')")).unwrap();
-            let columns: Vec<(String, String)> =
-                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
-            let kind = |kind: &str| match kind.to_uppercase() {
-                kind if kind.contains("INT") => "bigint",
-                kind if kind.contains("REAL") => "double precision",
-                _ => "text",
-            };
-            let list: Vec<String> = columns.iter().map(|(name, it)| format!("\"{name}\" {}", kind(it))).collect();
-            client
-                .batch_execute(&format!("CREATE TABLE IF NOT EXISTS \"{schema}\".\"{name}\" ({})", list.join(", ")))
-                .unwrap();
-            let mut statement = file.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY rowid")).unwrap();
-            let mut rows = statement.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let value = |column| match row.get::<_, Value>(column).unwrap() {
-                    Value::Null | Value::Blob(_) => "NULL".to_owned(),
-                    Value::Integer(value) => format!("'{value}'"),
-                    Value::Real(value) => format!("'{value}'"),
-                    Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
-                };
-                let values: Vec<String> = (0..columns.len()).map(value).collect();
-                let insert = format!("INSERT INTO \"{schema}\".\"{name}\" VALUES ({})", values.join(", "));
-                client.batch_execute(&insert).unwrap();
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.run("pg_ctl", &["-D", &self.path("data"), "-m", "immediate", "-w", "stop"]);
-    }
-}
-
-fn root() -> bool {
-    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
-}
+use server::Server;
 
 /// A site over these files, or over the server.
 fn site(root: &Path, url: Option<&str>) -> Site {
@@ -301,4 +198,70 @@ fn what_is_written_is_there() {
     let options = format!("-c listen_addresses='' -c unix_socket_directories={}", server.path(""));
     server.run("pg_ctl", &["-D", &data, "-l", &server.path("log"), "-o", &options, "-w", "start"]);
     assert_eq!(site.catalogue().unwrap().experiments().len(), 1);
+}
+
+#[test]
+fn a_connection_is_encrypted_if_the_url_says_so() {
+    let Some(server) = Server::start() else { return };
+    server.client().batch_execute("CREATE TABLE public.experiment (id int, name text, description text)").unwrap();
+    // an authority, a certificate of its for the server, and another authority
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        (certificate.pem(), rcgen::Issuer::new(params, key))
+    };
+    let ((ours, issuer), (other, _)) = (authority("ours"), authority("another"));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer);
+    let files = [
+        ("ours.crt", ours),
+        ("other.crt", other),
+        ("tls.crt", certificate.unwrap().pem()),
+        ("tls.key", key.serialize_pem()),
+    ];
+    for (name, text) in files {
+        fs::write(server.path(name), text).unwrap();
+    }
+    assert!(Command::new("chmod").args(["600", &server.path("tls.key")]).status().unwrap().success());
+    if server::root() {
+        assert!(Command::new("chown").args(["postgres", &server.path("tls.key")]).status().unwrap().success());
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (data, log) = (server.path("data"), server.path("log"));
+    server.run("pg_ctl", &["-D", &data, "-m", "fast", "-w", "stop"]);
+    let options = format!(
+        "-c listen_addresses=localhost -c port={port} -c unix_socket_directories={} -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
+        server.path(""),
+        server.path("tls.crt"),
+        server.path("tls.key")
+    );
+    server.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-w", "start"]);
+    let folder = tempfile::tempdir().unwrap();
+    let of = |host: &str, more: &str| {
+        let site = site(folder.path(), Some(&format!("postgresql+psycopg2://as@{host}:{port}/postgres?{more}")));
+        site.catalogue().map(|_| site).map_err(|error| error.to_string())
+    };
+    let encrypted = || {
+        let query = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'jobgate'";
+        let url = format!("postgresql://as@localhost:{port}/postgres?sslmode=disable");
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+        client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect::<Vec<bool>>()
+    };
+    let trusted = format!("sslmode=verify-full&sslrootcert={}", server.path("ours.crt"));
+    let open = of("localhost", &trusted).unwrap();
+    assert_eq!(encrypted(), [true]);
+    drop(open);
+    let plain = of("localhost", "sslmode=disable").unwrap();
+    assert!(encrypted().contains(&false));
+    drop(plain);
+    // another authority, another name, and no authority at all
+    let why = of("localhost", &trusted.replace("ours.crt", "other.crt")).unwrap_err();
+    assert!(why.contains("certificate"), "{why}");
+    let why = of("127.0.0.1", &trusted.replace("verify-full", "require")).unwrap_err();
+    assert!(why.contains("certificate"), "{why}");
+    let why = of("localhost", "sslmode=require").unwrap_err();
+    assert!(why.contains("sslrootcert=FILE"), "{why}");
 }

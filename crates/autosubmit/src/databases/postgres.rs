@@ -10,6 +10,7 @@ use fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
 use postgres::{Client, Config, NoTls, Transaction};
 
+use super::encryption::{Encryption, asked};
 use super::{Column, DatabaseError, MOST_ROWS, Parameter, Row};
 
 /// So long the server may take to answer a connection.
@@ -21,7 +22,7 @@ const SESSION: &str = "-c default_transaction_read_only=on -c statement_timeout=
 
 /// A server with Autosubmit's tables. Must not be asked from within an asynchronous task.
 pub struct Postgres {
-    config: Result<Config, String>,
+    config: Result<(Config, Option<Encryption>), String>,
     idle: Mutex<Vec<Client>>,
 }
 
@@ -55,12 +56,13 @@ impl Postgres {
             Some((scheme, rest)) if scheme.starts_with("postgres") => format!("postgresql://{rest}"),
             _ => url.to_owned(),
         };
-        let config = plain.parse::<Config>().map(|mut config| {
+        let config = asked(&plain).and_then(|(url, encryption)| {
+            // the text of the error may hold a part of the URL, and so of its password
+            let wrong = |_| "database.connection_url is no URL of a PostgreSQL server, or says more than is understood";
+            let mut config: Config = url.parse().map_err(wrong)?;
             config.connect_timeout(CONNECT).options(SESSION).application_name("jobgate");
-            config
+            Ok((config, encryption))
         });
-        // the text of the error may hold a part of the URL, and so of its password
-        let config = config.map_err(|_| "database.connection_url is no URL of a PostgreSQL server".to_owned());
         Self { config, idle: Mutex::default() }
     }
 
@@ -72,7 +74,11 @@ impl Postgres {
             return Ok(Lease { client: Some(client), server: self });
         }
         let config = self.config.as_ref().map_err(|what| DatabaseError::Server { what: what.clone() })?;
-        let client = config.connect(NoTls).map_err(failure)?;
+        let client = match config {
+            (config, None) => config.connect(NoTls),
+            (config, Some(encryption)) => config.connect(encryption.clone()),
+        };
+        let client = client.map_err(failure)?;
         Ok(Lease { client: Some(client), server: self })
     }
 
@@ -182,9 +188,10 @@ fn translated(rest: &str, parameters: &[Parameter<'_>]) -> String {
 /// What the server says, without what it was asked.
 #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 pub(super) fn failure(error: postgres::Error) -> DatabaseError {
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let what = match error.as_db_error() {
         Some(said) => said.message().to_owned(),
-        None => error.to_string(),
+        None => format!("{error}{cause}"),
     };
     DatabaseError::Server { what }
 }

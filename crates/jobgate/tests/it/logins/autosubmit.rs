@@ -172,6 +172,7 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1], sys.argv[2])
 server = http.server.ThreadingHTTPServer(('127.0.0.1', 443), Github)
 server.socket = context.wrap_socket(server.socket, server_side=True)
+open(sys.argv[0] + '.up', 'w').close()
 server.serve_forever()
 ";
 
@@ -182,6 +183,7 @@ ip link set lo up
 printf '127.0.0.1 localhost github.com api.github.com\n' >"$1.hosts"
 mount --bind "$1.hosts" /etc/hosts
 python3 "$1" "$2" "$3" </dev/null >"$1.log" 2>&1 &
+while [ ! -e "$1.up" ]; do sleep 0.05; done
 shift 3
 exec "$@"
 "#;
