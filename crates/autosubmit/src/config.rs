@@ -48,6 +48,9 @@ pub enum ConfigError {
     /// It has no folder of that name.
     #[error("Experiment {0} does not exist")]
     NoFolder(String),
+    /// It has no such folder, which views need besides its configuration.
+    #[error("Required folder {0} not found.")]
+    NoTmp(String),
     /// A file cannot be read.
     #[error("cannot read {file}: {source}")]
     Read {

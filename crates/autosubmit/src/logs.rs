@@ -103,7 +103,7 @@ fn recovery_platform(name: &str) -> Option<&str> {
         _ => byte.is_ascii_digit(),
     });
     let name = PACKED.iter().rev().find_map(|packed| rest.strip_suffix(packed)?.strip_suffix("_log_recovery.log"))?;
-    (right && !name.is_empty()).then_some(name)
+    right.then_some(name)
 }
 
 fn newer(one: &LogFile, other: &LogFile) -> std::cmp::Ordering {

@@ -232,6 +232,16 @@ impl Site {
         })
     }
 
+    /// The configuration of an experiment that has a `tmp` folder, as views of a whole experiment ask for it.
+    pub fn configuration_in_place(&self, expid: &Expid) -> Result<Arc<Configuration>, SiteError> {
+        let configuration = self.configuration(expid)?;
+        let tmp = self.places(expid).tmp;
+        if !tmp.is_dir() {
+            return Err(ConfigError::NoTmp(tmp.to_string_lossy().into_owned()).into());
+        }
+        Ok(configuration)
+    }
+
     /// The configuration of an experiment.
     pub fn configuration(&self, expid: &Expid) -> Result<Arc<Configuration>, SiteError> {
         let places = self.places(expid);

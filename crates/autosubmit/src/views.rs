@@ -15,12 +15,13 @@ pub mod statistics;
 pub mod times;
 pub mod tree;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::tz::Offset;
 
 use crate::config::Configuration;
+use crate::databases::DatabaseError;
 use crate::databases::history::History;
 use crate::databases::packages::Packages;
 use crate::expid::{Expid, Places};
@@ -56,7 +57,7 @@ impl Snapshot {
     /// Reads an experiment. One without a history, a structure or packages has none; without jobs or configuration it is an error.
     pub fn read(site: &Site, expid: &Expid) -> Result<Self, SiteError> {
         Ok(Self {
-            configuration: site.configuration(expid)?,
+            configuration: site.configuration_in_place(expid)?,
             jobs: site.jobs(expid)?,
             edges: site.edges(expid)?,
             packages: site.packages(expid)?,
@@ -71,10 +72,17 @@ impl Snapshot {
     pub fn relations(&self) -> Relations {
         let mut parents = vec![Vec::new(); self.jobs.len()];
         let mut children = vec![Vec::new(); self.jobs.len()];
+        let mut unlisted: HashMap<usize, BTreeSet<String>> = HashMap::new();
         for (from, to) in self.edges.iter() {
-            if let (Some(from), Some(to)) = (self.jobs.place(from), self.jobs.place(to)) {
-                children[from].push(to);
-                parents[to].push(from);
+            match (self.jobs.place(from), self.jobs.place(to)) {
+                (Some(from), Some(to)) => {
+                    children[from].push(to);
+                    parents[to].push(from);
+                }
+                (Some(from), None) => {
+                    unlisted.entry(from).or_default().insert(to.clone());
+                }
+                _ => {}
             }
         }
         let jobs = self.jobs.jobs();
@@ -82,14 +90,14 @@ impl Snapshot {
             list.sort_by(|one: &usize, other| jobs[*one].name.cmp(&jobs[*other].name));
             list.dedup();
         }
-        Relations { parents, children }
+        Relations { parents, children, unlisted }
     }
 
-    /// The jobs of each package that are in the list, by the package's name.
+    /// The jobs of each package that are in the list, by the package's name, in the order of the packages' database.
     pub fn packaged(&self) -> HashMap<&str, Vec<usize>> {
         let mut packaged: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (place, job) in self.jobs.jobs().iter().enumerate() {
-            if let Some(package) = self.packages.of_job(&job.name) {
+        for (job, package) in self.packages.jobs() {
+            if let Some(place) = self.jobs.place(job) {
                 packaged.entry(package).or_default().push(place);
             }
         }
@@ -97,10 +105,10 @@ impl Snapshot {
     }
 }
 
-/// A history that is not there yet is an empty one.
+/// A history that is not there yet is an empty one; so is a file without tables, which the original makes by looking for it.
 fn history(site: &Site, expid: &Expid) -> Result<Arc<History>, SiteError> {
     match site.history(expid) {
-        Err(crate::databases::DatabaseError::Missing { .. }) => Ok(Arc::default()),
+        Err(DatabaseError::Missing { .. } | DatabaseError::NoTable { .. }) => Ok(Arc::default()),
         other => Ok(other?),
     }
 }
@@ -112,4 +120,13 @@ pub struct Relations {
     pub parents: Vec<Vec<usize>>,
     /// Who waits for each job
     pub children: Vec<Vec<usize>>,
+    /// Who waits for a job and is not in the list: what is left of an earlier list. Trees name them nevertheless.
+    pub unlisted: HashMap<usize, BTreeSet<String>>,
+}
+
+impl Relations {
+    /// The names of those who wait for a job that are not in the list.
+    pub fn unlisted(&self, place: usize) -> impl Iterator<Item = &str> {
+        self.unlisted.get(&place).into_iter().flatten().map(String::as_str)
+    }
 }

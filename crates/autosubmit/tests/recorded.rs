@@ -40,6 +40,10 @@ fn recorded() -> Recorded {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
+    // folders that were empty
+    for expid in EXPERIMENTS {
+        fs::create_dir_all(root.join(expid).join("tmp")).unwrap();
+    }
     let at = root.display();
     let rc = format!(
         "[database]\npath = {at}\n[local]\npath = {at}\n[globallogs]\npath = {at}/logs\n[historicdb]\npath = {at}/metadata/data\n\
@@ -252,7 +256,7 @@ fn histories() {
             let path = format!("/v3/history/{expid}/{}", job.name);
             if recorded.answers.contains_key(&path) {
                 let tries = history::tries_of_job(&snapshot.places.history, &job.name).unwrap();
-                let ours = runs::tries(&tries, &snapshot.history, &completed, Offset::UTC);
+                let ours = runs::tries(&tries, &snapshot.history, &completed, MOMENT).unwrap();
                 found.extend(recorded.same(
                     &path,
                     &json!({"history": ours, "error": false, "error_message": ""}),

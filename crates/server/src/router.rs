@@ -63,7 +63,7 @@ fn autosubmit_alone(app: &Arc<App>) -> Router {
     if let Some(shared) = autosubmit(app) {
         all = all.merge(autosubmit::dialect(&shared, true));
     }
-    collapsing(around(app, all.fallback(async || error::not_found())))
+    collapsing(around(app, all))
 }
 
 /// Autosubmit's dialect with what its handlers share.

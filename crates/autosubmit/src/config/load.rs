@@ -120,6 +120,8 @@ impl Reader {
         let (before, after) = custom_paths(custom.as_ref(), &starter, origin.environment);
 
         let mut tree = Map::new();
+        // what these files say of the project's folder is taken before any of them says where the project is
+        add_surroundings(&mut tree, origin);
         let mut seen = HashSet::new();
         self.custom(&before, &mut tree, &starter, origin.environment, &mut seen)?;
         for other in others {
@@ -287,8 +289,7 @@ fn add_surroundings(tree: &mut Map<String, Value>, origin: Origin<'_>) {
     }
     let user = environment.get("SUDO_USER").or_else(|| environment.get("USER"));
     tree.insert("AS_ENV_CURRENT_USER".to_owned(), user.map_or(Value::Null, Value::from));
-    let destination = tree.get("PROJECT").and_then(|project| project.get("PROJECT_DESTINATION"));
-    let destination = destination.map_or_else(|| "project_files".to_owned(), super::python_text);
+    let destination = destination(tree);
     let folder = &origin.places.folder;
     let project = if destination.is_empty() { folder.join("proj") } else { folder.join("proj").join(destination) };
     tree.insert("ROOTDIR".to_owned(), shown(folder));
@@ -298,6 +299,23 @@ fn add_surroundings(tree: &mut Map<String, Value>, origin: Origin<'_>) {
     {
         defaults.insert("DESCRIPTION".to_owned(), Value::from(description));
     }
+}
+
+/// The folder of the project in the folder of projects: the one that is configured; if that is empty, what the project is called where
+/// it comes from.
+fn destination(tree: &Map<String, Value>) -> String {
+    let said = |section: &str, option: &str| tree.get(section)?.get(option).map(super::python_text);
+    let Some(destination) = said("PROJECT", "PROJECT_DESTINATION") else { return "project_files".to_owned() };
+    if !destination.is_empty() {
+        return destination;
+    }
+    let origin = match said("PROJECT", "PROJECT_TYPE").unwrap_or_default().to_lowercase().as_str() {
+        "git" => said("GIT", "PROJECT_ORIGIN").map(|origin| origin.trim_end_matches(".git").to_owned()),
+        "svn" => said("SVN", "PROJECT_URL"),
+        "local" => said("LOCAL", "PROJECT_PATH"),
+        _ => None,
+    };
+    origin.unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// The keys of the main platform, and where its jobs run.

@@ -215,8 +215,15 @@ impl Configuration {
             tasks: number("TASKS"),
             nodes: number("NODES"),
             per_node: number("PROCESSORS_PER_NODE"),
-            exclusive: said("EXCLUSIVE").is_some_and(|text| text.to_lowercase() == "true"),
+            exclusive: self.is_exclusive(section, &platform),
         }
+    }
+
+    /// Whether a section's jobs want their nodes for themselves. A text, also `true`, does not say so, and nothing in INI files does.
+    fn is_exclusive(&self, section: &str, platform: &str) -> bool {
+        let said = [["JOBS", section, "EXCLUSIVE"], ["PLATFORMS", platform, "EXCLUSIVE"]];
+        let mut said = said.iter().filter_map(|path| self.yaml(path));
+        said.find(|value| !matches!(value, Value::Null | Value::Bool(false))) == Some(&Value::Bool(true))
     }
 
     /// The queue of a section's jobs; the text `None` if a YAML platform has none.

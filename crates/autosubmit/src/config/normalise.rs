@@ -7,13 +7,14 @@ use super::ConfigError;
 /// States with which a job ends; a dependency on another one does not wait for the end.
 const FINAL: [&str; 3] = ["COMPLETED", "FAILED", "SKIPPED"];
 
-/// A mapping with all its keys in capitals, at every depth.
+/// A mapping with all its keys in capitals, at every depth; but not in lists of lists.
 pub(super) fn upper(value: Value) -> Value {
+    let in_list = |value: Value| if value.is_object() { upper(value) } else { value };
     match value {
         Value::Object(map) => {
             Value::Object(map.into_iter().map(|(key, value)| (key.to_uppercase(), upper(value))).collect())
         }
-        Value::Array(list) => Value::Array(list.into_iter().map(upper).collect()),
+        Value::Array(list) => Value::Array(list.into_iter().map(in_list).collect()),
         other => other,
     }
 }
@@ -89,17 +90,22 @@ fn job(job: &mut Map<String, Value>, complete: bool) {
     {
         wallclock.truncate(end);
     }
+    // a list is kept as the text that Python makes of it
+    if let Some(directives) = job.get_mut("CUSTOM_DIRECTIVES").filter(|directives| directives.is_array()) {
+        *directives = Value::from(super::python_text(directives));
+    }
     if let Some(notify) = job.get_mut("NOTIFY_ON") {
-        let names: Vec<String> = match &*notify {
-            Value::String(text) => text
-                .split(|c: char| c == ',' || c.is_whitespace())
-                .filter(|part| !part.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            Value::Array(list) => list.iter().map(super::python_text).collect(),
-            _ => return,
+        let names: Option<Vec<String>> = match &*notify {
+            Value::String(text) if !text.is_empty() => {
+                let parts = text.split(|c: char| c == ',' || c.is_whitespace());
+                Some(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
+            }
+            Value::Array(list) => Some(list.iter().map(super::python_text).collect()),
+            _ => None,
         };
-        *notify = Value::Array(names.iter().map(|name| Value::from(name.trim().to_uppercase())).collect());
+        if let Some(names) = names {
+            *notify = Value::Array(names.iter().map(|name| Value::from(name.trim().to_uppercase())).collect());
+        }
     }
     if complete {
         job.entry("DEPENDENCIES").or_insert_with(|| Value::Object(Map::new()));
@@ -125,7 +131,7 @@ fn dependencies(value: Value) -> Value {
 }
 
 fn dependency(condition: Value) -> Value {
-    let Value::Object(mut condition) = condition else { return Value::Object(Map::new()) };
+    let Value::Object(mut condition) = condition else { return condition };
     if let Some(Value::String(status)) = condition.get("STATUS") {
         let upper = status.to_uppercase();
         let (status, asked) = upper.strip_suffix('?').map_or((upper.as_str(), false), |status| (status, true));
@@ -205,7 +211,8 @@ pub(super) fn loops(data: &mut Map<String, Value>) -> Result<(), ConfigError> {
             let mut one = section.clone();
             for (key, values) in &columns {
                 let value = values.get(row).ok_or_else(|| ConfigError::Loop(base.clone()))?;
-                one.insert(key.clone(), Value::from(super::python_text(value)));
+                let value = if value.is_object() { value.clone() } else { Value::from(super::python_text(value)) };
+                one.insert(key.clone(), value);
             }
             let name = one.get("NAME").and_then(Value::as_str).unwrap_or_default().to_owned();
             named(&mut one, &name);

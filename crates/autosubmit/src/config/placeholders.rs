@@ -1,5 +1,7 @@
-//! `%A.B%` in texts: what is known under that path, in capitals with `^^` after it and in small letters with `,,`. What is not
-//! known stays as it is, since most of it is only known when a job runs.
+//! `%A.B%` in texts, also `%^A.B%`: what is known under that path, in capitals with `^^` after it and in small letters with `,,`. What is
+//! not known stays as it is, since most of it is only known when a job runs.
+//!
+//! Autosubmit replaces those with `^^` or `,,` only where a text names the same path more than once; alone they are left for scripts.
 
 use serde_json::{Map, Value};
 
@@ -48,7 +50,9 @@ pub(super) fn in_text(text: &str, known: &Map<String, Value>) -> Option<String> 
         let name = after.split_once('%').map(|(name, _)| name).filter(|name| !name.is_empty() && is_name(name));
         // `%%A%%` is none
         let escaped = result.ends_with('%');
-        if let Some((name, found)) = name.filter(|_| !escaped).and_then(|name| Some((name, look_up(name, known)?))) {
+        if let Some((name, found)) =
+            name.filter(|_| !escaped).and_then(|name| Some((name, look_up(name, text, known)?)))
+        {
             result.push_str(&found);
             rest = &after[name.len() + 1..];
         } else {
@@ -67,12 +71,17 @@ fn is_name(name: &str) -> bool {
     name.chars().all(|c| c.is_alphanumeric() || "_.-^,".contains(c))
 }
 
-fn look_up(name: &str, known: &Map<String, Value>) -> Option<String> {
+/// What stands for a name in a text.
+fn look_up(name: &str, text: &str, known: &Map<String, Value>) -> Option<String> {
+    let name = name.strip_prefix('^').unwrap_or(name);
     let (path, change): (&str, fn(&str) -> String) = match (name.strip_suffix("^^"), name.strip_suffix(",,")) {
         (Some(path), _) => (path, str::to_uppercase),
         (_, Some(path)) => (path, str::to_lowercase),
         _ => (name, str::to_owned),
     };
+    if path != name && text.matches(path).count() < 2 {
+        return None;
+    }
     let upper = path.to_uppercase();
     let mut parts = upper.split('.');
     let mut value = known.get(parts.next()?)?;

@@ -54,8 +54,9 @@ jobs:
   b: {file: "one.sh, two.sh three.sh", WALLCLOCK: "01:02:03", notify_on: "completed failed", DEPENDENCIES: {A-1: {STATUS: "completed?", SPLITS: all}, c: {status: running}, d: {}, e: {}, f: {STATUS: COMPLETED}}}
   c: {file: ["x.sh","y.sh"], notify_on: [a,b], additional_files: [q, r], dependencies: [a, b]}
   d: {wallclock: 00:30:10, notify_on: "a, b", additional_files: "q r"}
+  e: {for: {name: [x, y], dependencies: [{a: {}}, {e_x: {status: running}}], splits: [1, 2]}, custom_directives: ['#a', "it's", 5], notify_on: ""}
 values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "%VALUES.SELF%x", none: ~, nullref: "%VALUES.NONE%",
-  dictref: "%VALUES.D%", d: {k: 1}, listref: "%VALUES.L%", l: [a, 1], t: true, boolref: "%VALUES.T%", up: "%VALUES.W^^%-%VALUES.W,,%", w: aB,
+  dictref: "%VALUES.D%", d: {k: 1}, listref: "%VALUES.L%", l: [a, 1], t: true, boolref: "%VALUES.T%", up: "%VALUES.W^^%-%VALUES.W,,%", alone: "%VALUES.W^^%", hat: "%^VALUES.W%", w: aB,
   low: "%default.expid%", twice: "%%DEFAULT.EXPID%%", percent: "100%% %x", unknown: "%EXPID%"}
 "#;
     let site = Site::new(&[("a000/conf/minimal.yml", MINIMAL), ("a000/conf/jobs.yml", jobs)]);
@@ -68,6 +69,10 @@ values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "
                                "F": {"STATUS": "COMPLETED", "ANY_FINAL_STATUS_IS_VALID": false}}},
         "C": {"FILE": "x.sh", "NOTIFY_ON": ["A", "B"], "ADDITIONAL_FILES": ["y.sh"], "DEPENDENCIES": {}},
         "D": {"WALLCLOCK": "00:30", "NOTIFY_ON": ["A", "B"], "ADDITIONAL_FILES": "q r", "DEPENDENCIES": {}, "FILE": ""},
+        "E_X": {"NAME": "x", "DEPENDENCIES": {"A": {}}, "SPLITS": "1", "CUSTOM_DIRECTIVES": "['#a', \"it's\", 5]", "NOTIFY_ON": "", "FILE": "",
+                "ADDITIONAL_FILES": []},
+        "E_Y": {"NAME": "y", "DEPENDENCIES": {"E_X": {"STATUS": "RUNNING", "ANY_FINAL_STATUS_IS_VALID": true}}, "SPLITS": "2",
+                "CUSTOM_DIRECTIVES": "['#a', \"it's\", 5]", "NOTIFY_ON": "", "FILE": "", "ADDITIONAL_FILES": []},
     });
     assert_eq!(tree["JOBS"], expected);
     let values = &tree["VALUES"];
@@ -78,6 +83,8 @@ values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "
         ("LISTREF", "['a', 1]"),
         ("BOOLREF", "True"),
         ("UP", "AB-ab"),
+        ("ALONE", "%VALUES.W^^%"),
+        ("HAT", "aB"),
         ("LOW", "a000"),
         ("TWICE", "%%DEFAULT.EXPID%%"),
         ("PERCENT", "100%% %x"),
@@ -87,6 +94,26 @@ values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "
     }
     // what names itself would grow without end in the original
     assert!(values["SELF"].as_str().unwrap().len() < 100);
+}
+
+#[test]
+fn a_projects_folder_is_called_as_its_origin_where_nothing_else_is_said() {
+    let origins = "GIT: {PROJECT_ORIGIN: 'https://x/y.git'}\nSVN: {PROJECT_URL: 'svn://x/z'}\nLOCAL: {PROJECT_PATH: /home/x/model}\n";
+    for (project, folder) in [
+        ("{PROJECT_TYPE: git}", "proj/project_files"),
+        ("{PROJECT_TYPE: git, PROJECT_DESTINATION: here}", "proj/here"),
+        ("{PROJECT_TYPE: GIT, PROJECT_DESTINATION: ''}", "proj/y"),
+        ("{PROJECT_TYPE: svn, PROJECT_DESTINATION: ''}", "proj/z"),
+        ("{PROJECT_TYPE: local, PROJECT_DESTINATION: ''}", "proj/model"),
+        ("{PROJECT_TYPE: none, PROJECT_DESTINATION: ''}", "proj"),
+    ] {
+        let minimal = format!("{MINIMAL}PROJECT: {project}\n{origins}");
+        // other files are read before anything says where the project is
+        let other = "A: {B: '%PROJDIR%'}\n";
+        let tree = Site::new(&[("a000/conf/minimal.yml", &minimal), ("a000/conf/other.yml", other)]).tree();
+        assert_eq!(tree["PROJDIR"], format!("@/a000/{folder}"), "{project}");
+        assert_eq!(tree["A"]["B"], "@/a000/proj/project_files", "{project}");
+    }
 }
 
 #[test]

@@ -128,7 +128,11 @@ impl History {
     /// Reads the runs and the last tries.
     pub fn read<'a>(source: impl Into<Source<'a>>) -> Result<Self, DatabaseError> {
         let database = Database::open(source)?;
-        let runs = runs_of(&database)?;
+        // tries count also where nothing is known of runs
+        let runs = match runs_of(&database) {
+            Err(DatabaseError::NoTable { .. }) => Vec::new(),
+            runs => runs?,
+        };
         let rest = "WHERE last = 1 AND rowtype >= 2 ORDER BY counter, id";
         let tries = database.read("job_data", &TRY, rest, &[], attempt)?;
         let last = tries.into_iter().map(|attempt| (attempt.job_name.clone(), attempt)).collect();
@@ -202,9 +206,9 @@ pub fn tries_of_run<'a>(source: impl Into<Source<'a>>, run: i64) -> Result<Vec<T
     )
 }
 
-/// All tries that were completed, in the order of their rows.
+/// All tries that were completed, in the order of their rows; also those whose type is none that is in use.
 pub fn completed_tries<'a>(source: impl Into<Source<'a>>) -> Result<Vec<Try>, DatabaseError> {
-    let rest = "WHERE status = 'COMPLETED' AND rowtype >= 2 ORDER BY id";
+    let rest = "WHERE status = 'COMPLETED' ORDER BY id";
     Database::open(source)?.read("job_data", &TRY, rest, &[], attempt)
 }
 

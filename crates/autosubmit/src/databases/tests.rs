@@ -147,7 +147,7 @@ fn histories_of_all_schema_versions_are_read() {
         assert_eq!(history.run(2).unwrap().chunk_length().unwrap().size, 4);
         assert_eq!(history::tries_of_job(&path, "j").unwrap().iter().map(|t| t.counter).collect::<Vec<_>>(), [9, 2, 1]);
         assert_eq!(history::tries_of_run(&path, 1).unwrap().len(), 2);
-        assert_eq!(history::completed_tries(&path).unwrap().len(), 1);
+        assert_eq!(history::completed_tries(&path).unwrap().len(), 2);
         assert_eq!(history::configuration(&path, Some(1)).unwrap().as_deref(), Some("{\"A\":1}"));
         assert_eq!(
             (history::configuration(&path, None).unwrap(), history::configuration(&path, Some(9)).unwrap()),

@@ -98,7 +98,10 @@ fn of_dictionary(pickle: &Pickle, name: Value, job: Value, budget: &mut Budget) 
 fn of_graph(pickle: &Pickle, name: Value, node: Value, budget: &mut Budget) -> Result<Job, &'static str> {
     let job = pickle.pairs(node).and_then(|pairs| pickle.get(pairs, "job")).ok_or("a node of the graph has no job")?;
     let attributes = pickle.attributes(job).ok_or("a node's job is no object")?;
-    of_attributes(pickle, name, attributes, budget)
+    let plain = |name: &str| pickle.get(attributes, name).and_then(positive);
+    // the original looks for splits where these versions do not have them (they are `_split` and `_splits`), and shows none
+    let (split, splits) = (plain("split"), plain("splits"));
+    Ok(Job { split, splits, ..of_attributes(pickle, name, attributes, budget)? })
 }
 
 /// Attributes that became properties are stored with a `_` before their name, in some versions.

@@ -132,10 +132,11 @@ impl Mean {
 pub fn summary(jobs: &JobList, times: &[Times]) -> Summary {
     use JobStatus::{Completed, Failed, Queuing, Running, Submitted, Suspended};
     let [mut queue, mut run, mut sim_queue, mut sim_run] = [Mean::default(); 4];
-    let mut n_sim = 0;
-    for (job, times) in jobs.jobs().iter().zip(times) {
-        let sim = job.name.split('_').any(|part| part == "SIM");
-        n_sim += usize::from(sim);
+    let is_sim = |job: &Job| job.name.split('_').any(|part| part == "SIM");
+    // a job whose file of tries contradicts the list is in no state
+    let sure = || jobs.jobs().iter().zip(times).filter(|(_, times)| !times.suspicious);
+    for (job, times) in sure() {
+        let sim = is_sim(job);
         if matches!(job.status, Failed | Running | Completed) {
             queue.add(times.queue);
             run.add(times.run);
@@ -150,7 +151,7 @@ pub fn summary(jobs: &JobList, times: &[Times]) -> Summary {
             }
         }
     }
-    let count = |status: JobStatus| jobs.jobs().iter().filter(|job| job.status == status).count();
+    let count = |status: JobStatus| sure().filter(|(job, _)| job.status == status).count();
     Summary {
         n_running: count(Running),
         n_suspended: count(Suspended),
@@ -159,11 +160,11 @@ pub fn summary(jobs: &JobList, times: &[Times]) -> Summary {
         n_submitted: count(Submitted),
         avg_queue_time: queue.text(),
         avg_run_time: run.text(),
-        n_sim,
+        n_sim: jobs.jobs().iter().filter(|job| is_sim(job)).count(),
         avg_sim_queue_time: sim_queue.text(),
         avg_sim_run_time: sim_run.text(),
         sim_queue_considered: sim_queue.count,
         sim_run_considered: sim_run.count,
-        failed_jobs: jobs.jobs().iter().filter(|job| job.status == Failed).map(|job| job.name.clone()).collect(),
+        failed_jobs: sure().filter(|(job, _)| job.status == Failed).map(|(job, _)| job.name.clone()).collect(),
     }
 }

@@ -140,7 +140,9 @@ impl<'a> Facts<'a> {
         let names = |places: &[usize]| {
             places.iter().map(|place| snapshot.jobs.jobs()[*place].name.as_str()).collect::<Vec<_>>()
         };
-        let (parents, children) = (names(&self.relations.parents[place]), names(&self.relations.children[place]));
+        let parents = names(&self.relations.parents[place]);
+        let mut children = names(&self.relations.children[place]);
+        children.extend(self.relations.unlisted(place));
         let wrapper = self.package(place);
         JobFacts {
             id: &job.name,

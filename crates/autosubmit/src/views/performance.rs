@@ -73,23 +73,27 @@ pub fn performance(facts: &Facts<'_>) -> Performance {
     if sims.is_empty() {
         warnings.push("We couldn't find COMPLETED SIM jobs in the experiment.".to_owned());
     }
+    let runs: Vec<f64> = sims.iter().map(|place| facts.times[*place].run as f64).collect();
+    let kept = without_outliers(&runs);
+    let (kept, others): (Vec<_>, Vec<_>) = sims.into_iter().zip(kept).partition(|(_, kept)| *kept);
+    let kept: Vec<usize> = kept.into_iter().map(|(place, _)| place).collect();
+    let others: Vec<usize> = others.into_iter().map(|(place, _)| place).collect();
+    let measured =
+        |places: &[usize], post| places.iter().map(|place| measure(facts, *place, ncpus, &platform, post)).collect();
+    // what is left out is also left alone by POST
+    let (considered, not_considered): (Vec<Measured>, Vec<Measured>) =
+        (measured(&kept, facts.post), measured(&others, 0.0));
+    warnings.extend(others.iter().map(|place| left_out(facts, *place)));
     if completed(facts, "POST").is_empty() {
         warnings.push("We couldn't find COMPLETED POST jobs in the experiment. ASYPD can't be calculated.".to_owned());
     }
-    let runs: Vec<f64> = sims.iter().map(|place| facts.times[*place].run as f64).collect();
-    let kept = without_outliers(&runs);
-    let (considered, others): (Vec<_>, Vec<_>) = sims.iter().zip(kept).partition(|(_, kept)| *kept);
-    let measured = |places: Vec<(&usize, bool)>| {
-        places.into_iter().map(|(place, _)| measure(facts, *place, ncpus, &platform)).collect()
-    };
-    let (considered, not_considered): (Vec<Measured>, Vec<Measured>) = (measured(considered), measured(others));
     let years: f64 = considered.iter().map(|job| job.yps).sum();
     let run: i64 = considered.iter().map(|job| job.running).sum();
     let queue: i64 = considered.iter().map(|job| job.queue).sum();
     let energies: Vec<f64> = considered.iter().map(|job| job.energy.as_f64().unwrap_or(0.0)).collect();
     let energy: f64 = energies.iter().sum();
     let with_energy = energies.iter().filter(|energy| **energy > 0.0).count();
-    let delivered = delivery(facts, &sims, &mut warnings);
+    let delivered = delivery(facts, &kept, &mut warnings);
     let rate = |seconds: f64| if seconds > 0.0 { number(round(years * DAY / seconds, 4), run > 0) } else { json!(0) };
     let mean = |sum: f64, count: usize| if count > 0 { number(round(sum / count as f64, 4), true) } else { json!(0) };
     Performance {
@@ -146,11 +150,23 @@ fn footprint(energy: f64, platform: &PlatformFacts) -> f64 {
     energy / MEGAWATT_HOUR * platform.carbon.unwrap_or(0.0) * platform.effectiveness.unwrap_or(0.0)
 }
 
-fn measure(facts: &Facts<'_>, place: usize, ncpus: i64, platform: &PlatformFacts) -> Measured {
+/// What the original says of each job that is left out, whatever the reason.
+fn left_out(facts: &Facts<'_>, place: usize) -> String {
+    let (name, package) = (&facts.snapshot.jobs.jobs()[place].name, facts.package(place).unwrap_or("No Package"));
+    format!(
+        "Considered | Job {name} (Package {package}) has no energy information and is not going to be considered for energy \
+         calculations."
+    )
+}
+
+/// `post`: how long POST waits and runs, seconds.
+fn measure(facts: &Facts<'_>, place: usize, ncpus: i64, platform: &PlatformFacts, post: f64) -> Measured {
     let (job, times) = (&facts.snapshot.jobs.jobs()[place], &facts.times[place]);
-    let yps = facts.length(job).years();
+    // a run that does not tell how long its chunks are counts as the configuration does
+    let of_run = facts.run_length(job).map_or(0.0, |length| length.years());
+    let yps = if of_run > 0.0 { of_run } else { facts.chunk_length.years() };
     let splits = job.splits.filter(|splits| *splits > 1).unwrap_or(1) as f64;
-    let run = times.run as f64;
+    let (run, energy) = (times.run as f64, times.energy.trunc());
     let per = |value: f64, by: f64| if by > 0.0 { round(value / by, 2) } else { 0.0 };
     Measured {
         name: job.name.clone(),
@@ -158,17 +174,17 @@ fn measure(facts: &Facts<'_>, place: usize, ncpus: i64, platform: &PlatformFacts
         running: times.run,
         chsy: if yps > 0.0 { round(ncpus as f64 * run / yps / 3600.0, 2) } else { 0.0 },
         sypd: if run > 0.0 { round(yps * DAY / run / splits, 2) } else { 0.0 },
-        asypd: per(yps * DAY / splits, times.queue as f64 + run + facts.post),
-        jpsy: per(times.energy, yps),
-        energy: whole(times.energy),
+        asypd: per(yps * DAY / splits, times.queue as f64 + run + post),
+        jpsy: per(energy, yps),
+        energy: whole(energy),
         yps,
         ncpus,
         chunk: job.chunk,
-        footprint: footprint(times.energy, platform),
+        footprint: footprint(energy, platform),
     }
 }
 
-/// Seconds from the first SIM job's start until the last result was delivered.
+/// Seconds from the start of the first SIM job that counts until the last result was delivered.
 fn delivery(facts: &Facts<'_>, sims: &[usize], warnings: &mut Vec<String>) -> i64 {
     let transfers = completed(facts, "TRANSFER");
     let delivering = if transfers.is_empty() { completed(facts, "CLEAN") } else { transfers.clone() };

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::times::{by_package, queue_in_package};
-use super::tree::{CHECK_MARK, Counters, Node};
+use super::times::Times;
+use super::tree::{CHECK_MARK, Counters, Node, date_form};
 use crate::calendar::{ChunkLength, spaced_date};
 use crate::databases::history::{Run, Try};
 use crate::expid::{Expid, Places};
 use crate::status::JobStatus;
-use crate::texts::{stamp, timedelta};
+use crate::texts::stamp;
 use crate::views::Moment;
 
 /// The tree of a run, but for its errors.
@@ -32,7 +32,7 @@ struct Shown<'a> {
     row: &'a Try,
     /// The job's name, with a `+` for each earlier row of the same job
     name: String,
-    /// `YYYYMMDD`, if it has a date
+    /// Its date as text, if it has one
     date: Option<String>,
     status: JobStatus,
     title: String,
@@ -45,6 +45,7 @@ pub fn run_tree(run: &Run, rows: &[Try], expid: &Expid, places: &Places, moment:
     }
     let mut ordered: Vec<&Try> = rows.iter().collect();
     ordered.sort_by_key(|row| row.counter);
+    let form = date_form(rows.iter().filter_map(date));
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let shown: Vec<Shown<'_>> = ordered
         .into_iter()
@@ -52,7 +53,7 @@ pub fn run_tree(run: &Run, rows: &[Try], expid: &Expid, places: &Places, moment:
             let earlier = seen.entry(row.job_name.as_str()).or_default();
             let name = format!("{}{}", row.job_name, "+".repeat(*earlier));
             *earlier += 1;
-            shown(row, name, moment)
+            shown(row, name, form, moment)
         })
         .collect();
     let mut reference = Map::new();
@@ -71,30 +72,49 @@ pub fn run_tree(run: &Run, rows: &[Try], expid: &Expid, places: &Places, moment:
     RunTree { tree, total: jobs.len(), jobs, reference }
 }
 
-fn shown(row: &Try, name: String, moment: Moment) -> Shown<'_> {
+fn shown<'a>(row: &'a Try, name: String, form: &str, moment: Moment) -> Shown<'a> {
     let status = JobStatus::from_name(&row.status).unwrap_or(JobStatus::Unknown);
-    let (queue, run) = spans(row, status, moment);
-    let mut title = leaf_title(&name, status, &row.status, (queue, run));
-    if row.rowtype > 2 {
+    let date = date(row).map(|date| date.strftime(form).to_string());
+    let mut title = leaf_title(&name, status, &row.status, spans(row, status, moment));
+    if row.rowtype > 2 && date.is_some() {
         title.extend([
             " <span class='badge' style='background-color:#94b8b8'>Wrapped ",
             &row.rowtype.to_string(),
             "</span>",
         ]);
     }
-    Shown { row, name, date: date(row).map(|date| date.strftime("%Y%m%d").to_string()), status, title }
+    Shown { row, name, date, status, title }
 }
 
 fn leaf_title(name: &str, status: JobStatus, word: &str, (queue, run): (i64, i64)) -> String {
-    let (color, queue, run) = (status.color(), timedelta(queue), timedelta(run));
-    format!("{name} <span class='badge' style='background-color: {color}'>#{word}</span> ~ ( {queue} ) + {run}")
+    let times = Times { queue, run, ..Times::default() }.text(status);
+    format!("{name} <span class='badge' style='background-color: {}'>#{word}</span> ~ {times}", status.color())
 }
 
-/// How long a row waited and ran.
+/// How long a row waited and ran, as far as its state says that this is known.
 fn spans(row: &Try, status: JobStatus, moment: Moment) -> (i64, i64) {
-    let finish = if status == JobStatus::Running && row.finish <= 0 { moment.now } else { row.finish };
+    use JobStatus::{Completed, Failed, Held, Prepared, Queuing, Running, Submitted};
     let span = |from: i64, to: i64| if from > 0 && to > from { to - from } else { 0 };
-    (span(row.submit, row.start), span(row.start, finish))
+    let or_now = |time: i64| if time > 0 { time } else { moment.now };
+    match status {
+        Completed | Failed | Running => (span(row.submit, row.start), span(row.start, or_now(row.finish))),
+        Queuing | Submitted | Held | Prepared => (span(row.submit, or_now(row.start)), 0),
+        _ => (0, 0),
+    }
+}
+
+/// How long a row waited, without the longest time that another of its package took which began more than 20 s before it.
+fn waited(one: &Shown<'_>, rows: &[Try], moment: Moment) -> i64 {
+    let (row, queue) = (one.row, spans(one.row, one.status, moment).0);
+    if row.rowtype <= 2 || queue == 0 {
+        return queue;
+    }
+    let earlier = rows.iter().filter(|other| other.rowtype == row.rowtype && other.start < row.start - 20);
+    let took = earlier.map(|other| {
+        let end = if other.finish > 0 { other.finish } else { moment.now };
+        end - other.submit
+    });
+    (queue - took.max().unwrap_or(0)).max(0)
 }
 
 fn date(row: &Try) -> Option<jiff::civil::DateTime> {
@@ -115,6 +135,7 @@ fn dates(shown: &[Shown<'_>], expid: &Expid, reference: &mut Map<String, Value>)
     }
     let sections: BTreeSet<&str> =
         shown.iter().filter_map(|one| one.row.section.as_deref()).filter(|name| !name.is_empty()).collect();
+    let many = by_date.len() > 5;
     let mut nodes = Vec::new();
     for (date, rows) in by_date {
         let mut folders = Vec::new();
@@ -130,7 +151,7 @@ fn dates(shown: &[Shown<'_>], expid: &Expid, reference: &mut Map<String, Value>)
         }
         let key = format!("{expid}_{date}");
         let tag = super::tree::uniform_tag(rows.iter().map(|one| one.status));
-        nodes.push(Node::folder(format!("{key}{tag}"), key, true, folders));
+        nodes.push(Node::folder(format!("{key}{tag}"), key, !many || tag.is_empty(), folders));
     }
     nodes
 }
@@ -142,7 +163,6 @@ fn wrappers(
     expid: &Expid,
     reference: &mut Map<String, Value>,
 ) -> Option<Node> {
-    let waiting = by_package(rows);
     let mut folders = Vec::new();
     for package in packages {
         let within: Vec<&Shown<'_>> = shown.iter().filter(|one| one.row.rowtype == *package).collect();
@@ -151,7 +171,7 @@ fn wrappers(
         reference.insert(key.clone(), counted(&counters));
         // here without what a job waited for others of its package, and without the package's badge
         let within_package = |one: &Shown<'_>| {
-            let times = (queue_in_package(one.row, &waiting), spans(one.row, one.status, moment).1);
+            let times = (waited(one, rows, moment), spans(one.row, one.status, moment).1);
             Node::leaf(&leaf_title(&one.name, one.status, &one.row.status, times), &one.name)
         };
         let leaves = within.into_iter().map(within_package).collect();
@@ -208,8 +228,8 @@ fn tags() -> impl Iterator<Item = (String, Value)> {
 }
 
 fn jobs(shown: &[Shown<'_>], rows: &[Try], run: &Run, expid: &Expid, places: &Places, moment: Moment) -> Vec<Value> {
-    let packages = by_package(rows);
-    let length = run.chunk_length();
+    // a length of 0 is one
+    let length = ChunkLength { size: run.chunk_size.unwrap_or(0), unit: run.chunk_unit.clone().unwrap_or_default() };
     // only where old files have it: newer ones have no such rows, and so nothing is added there
     let is_post = |row: &&Try| row.status == "COMPLETED" && row.member.as_deref() == Some("POST");
     let posts: Vec<f64> = rows.iter().filter(is_post).map(|row| (row.start - row.submit).max(0) as f64).collect();
@@ -217,11 +237,10 @@ fn jobs(shown: &[Shown<'_>], rows: &[Try], run: &Run, expid: &Expid, places: &Pl
     let job = |one: &Shown<'_>| {
         let row = one.row;
         let run_time = spans(row, one.status, moment).1;
-        let queue = if row.rowtype > 2 { queue_in_package(row, &packages) } else { spans(row, one.status, moment).0 };
-        let years = length.as_ref().map_or(0.0, ChunkLength::years);
-        let fast = one.status == JobStatus::Completed && row.chunk.unwrap_or(0) > 0 && run_time > 0 && years > 0.0;
-        let per = |seconds: f64| fast.then(|| years * 86_400.0 / seconds);
-        let (from, to) = chunk_dates(row, length.as_ref());
+        let queue = waited(one, rows, moment);
+        let chunked = one.status == JobStatus::Completed && row.chunk.unwrap_or(0) > 0;
+        let per = |seconds: f64| (chunked && seconds > 0.0).then(|| length.years() * 86_400.0 / seconds);
+        let (from, to) = chunk_dates(row, &length);
         let wrapper = (row.rowtype > 2).then_some(row.rowtype);
         let member =
             one.date.as_ref().map(|date| format!("{expid}_{date}_{}", row.section.as_deref().unwrap_or_default()));
@@ -247,7 +266,7 @@ fn jobs(shown: &[Shown<'_>], rows: &[Try], run: &Run, expid: &Expid, places: &Pl
 }
 
 /// Begin and end of a row's chunk; rows without one have chunk 0, which ends when the first begins.
-fn chunk_dates(row: &Try, length: Option<&ChunkLength>) -> (String, String) {
-    let dates = date(row).zip(length).and_then(|(date, length)| length.dates(date, row.chunk.unwrap_or(0)));
+fn chunk_dates(row: &Try, length: &ChunkLength) -> (String, String) {
+    let dates = date(row).and_then(|date| length.dates(date, row.chunk.unwrap_or(0)));
     dates.map_or_else(Default::default, |(from, to)| (spaced_date(from), spaced_date(to)))
 }

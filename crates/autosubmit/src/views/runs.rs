@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use thiserror::Error;
 
+use super::Moment;
 use super::facts::Facts;
 use super::performance::without_outliers;
 use super::times::{by_package, queue_in_package};
@@ -87,9 +89,7 @@ fn listed_finish(facts: &Facts<'_>, row: &Try) -> i64 {
 
 /// SYPD, ASYPD and CHSY of a run.
 fn speeds(run: &Run, sims: &[Try], posts: &[Try], packages: &BTreeMap<(i64, i64), Vec<&Try>>) -> [Option<f64>; 3] {
-    let Some(years) = run.chunk_length().map(|length| length.years()).filter(|years| *years > 0.0) else {
-        return [None; 3];
-    };
+    let years = run.chunk_length().map_or(0.0, |length| length.years());
     let span = |row: &Try| (row.finish - row.start).max(0) as f64;
     let waited = |row: &Try| queue_in_package(row, packages) as f64;
     let spans: Vec<f64> = sims.iter().map(span).collect();
@@ -106,7 +106,8 @@ fn speeds(run: &Run, sims: &[Try], posts: &[Try], packages: &BTreeMap<(i64, i64)
         let post = posts.iter().map(|row| waited(row) + span(row)).sum::<f64>() / posts.len() as f64;
         round(simulated / (ran + kept.iter().map(|row| waited(row)).sum::<f64>() + round(post, 2)), 2)
     });
-    [Some(round(simulated / ran, 2)), asypd, Some(round(hours / (years * 3600.0), 2))]
+    let chsy = (years > 0.0).then(|| round(hours / (years * 3600.0), 2));
+    [Some(round(simulated / ran, 2)), asypd, chsy]
 }
 
 /// A try of a job, as the history view shows it.
@@ -140,20 +141,30 @@ pub struct TryView {
 
 /// The tries of a job, newest first, as [`crate::databases::history::tries_of_job`] gives them. `completed` are all tries that
 /// were completed.
-pub fn tries(tries: &[Try], history: &History, completed: &[Try], zone: jiff::tz::Offset) -> Vec<TryView> {
+pub fn tries(tries: &[Try], history: &History, completed: &[Try], moment: Moment) -> Result<Vec<TryView>, NoRun> {
     let packages = by_package(completed);
-    tries.iter().map(|row| one_try(row, history, completed, &packages, zone)).collect()
+    let missing = tries.iter().filter_map(|row| row.run_id).find(|run| history.run(*run).is_none());
+    match missing {
+        Some(run) => Err(NoRun(run)),
+        None => Ok(tries.iter().map(|row| one_try(row, history, completed, &packages, moment)).collect()),
+    }
 }
+
+/// A try is of a run that the history does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("Run with id {0} not found")]
+pub struct NoRun(pub i64);
 
 fn one_try(
     row: &Try,
     history: &History,
     completed: &[Try],
     packages: &BTreeMap<(i64, i64), Vec<&Try>>,
-    zone: jiff::tz::Offset,
+    moment: Moment,
 ) -> TryView {
     let queue = queue_in_package(row, packages);
-    let run_time = if row.finish > 0 && row.start > 0 { (row.finish - row.start).max(0) } else { 0 };
+    let finish = if row.status == "RUNNING" { moment.now } else { row.finish };
+    let run_time = if finish > 0 && row.start > 0 { (finish - row.start).max(0) } else { 0 };
     let run = row.run_id.and_then(|run_id| history.run(run_id));
     let (sypd, asypd) = match run {
         None => (json!("NA"), json!("NA")),
@@ -166,9 +177,9 @@ fn one_try(
     TryView {
         counter: row.counter,
         created: row.created.clone(),
-        submit: instant(row.submit, zone),
-        start: instant(row.start, zone),
-        finish: instant(row.finish, zone),
+        submit: instant(row.submit, moment.zone),
+        start: instant(row.start, moment.zone),
+        finish: instant(finish, moment.zone),
         queue_time: timedelta(queue),
         run_time: timedelta(run_time),
         ncpus: row.ncpus,
@@ -177,12 +188,12 @@ fn one_try(
         platform: row.platform.clone(),
         job_id: row.job_id,
         nodes: row.nnodes,
-        energy: if row.energy.fract() == 0.0 { json!(row.energy as i64) } else { json!(row.energy) },
+        energy: if row.energy.fract() == 0.0 { json!(row.energy as i64) } else { json!(round(row.energy, 2)) },
         status: row.status.clone(),
         asypd,
         sypd,
         run_id: row.run_id,
-        run_created: run.and_then(|run| run.created.clone()),
+        run_created: run.map_or_else(|| Some("NA".to_owned()), |run| run.created.clone()),
         out: row.out.clone(),
         err: row.err.clone(),
     }
@@ -197,10 +208,12 @@ fn of_try(
     packages: &BTreeMap<(i64, i64), Vec<&Try>>,
 ) -> (Option<f64>, Option<f64>) {
     let years = run.chunk_length().map_or(0.0, |length| length.years());
-    if row.status != "COMPLETED" || row.chunk.unwrap_or(0) <= 0 || years <= 0.0 {
+    if row.status != "COMPLETED" || row.chunk.unwrap_or(0) <= 0 {
         return (None, None);
     }
-    let spans = posts.iter().map(|post| (queue_in_package(post, packages) + (post.finish - post.start).max(0)) as f64);
+    // one in a wrapper counts only for its waiting
+    let ran = |post: &Try| if post.rowtype > 2 { 0 } else { (post.finish - post.start).max(0) };
+    let spans = posts.iter().map(|post| (queue_in_package(post, packages) + ran(post)) as f64);
     let post = if posts.is_empty() { 0.0 } else { spans.sum::<f64>() / posts.len() as f64 };
     let per = |seconds: f64| (seconds > 0.0).then(|| years * 86_400.0 / seconds);
     (per(span as f64), per((queue + span) as f64 + post))

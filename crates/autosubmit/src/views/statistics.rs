@@ -1,6 +1,6 @@
 //! What jobs consumed, from their files of tries.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Moment, Snapshot};
 use crate::jobs::Job;
@@ -14,21 +14,34 @@ use crate::totals::{self, Line};
 pub struct JobStatistics {
     pub name: String,
     pub processors: i64,
-    pub wallclock: f64,
+    pub wallclock: Hours,
     pub completed_queue_time: f64,
     pub completed_run_time: f64,
     pub failed_queue_time: f64,
     pub failed_run_time: f64,
     pub cpu_consumption: f64,
     pub failed_cpu_consumption: f64,
-    pub expected_cpu_consumption: f64,
+    pub expected_cpu_consumption: Hours,
     pub real_consumption: f64,
     pub failed_real_consumption: f64,
-    pub expected_consumption: f64,
+    pub expected_consumption: Hours,
     pub retrial_count: usize,
     pub submitted_count: usize,
     pub completed_count: usize,
     pub failed_count: usize,
+}
+
+/// Hours, or the whole number 0 where nothing says how many.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Hours(Option<f64>);
+
+impl Serialize for Hours {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(hours) => serializer.serialize_f64(hours),
+            None => serializer.serialize_i64(0),
+        }
+    }
 }
 
 /// What all of them consumed.
@@ -164,7 +177,7 @@ fn of_job(snapshot: &Snapshot, moment: Moment, job: &Job, lines: &[Line]) -> Job
         failed_run_time,
         cpu_consumption,
         failed_cpu_consumption,
-        expected_cpu_consumption: wallclock * processors as f64,
+        expected_cpu_consumption: Hours(wallclock.0.map(|hours| hours * processors as f64)),
         real_consumption: real,
         failed_real_consumption: failed_run_time,
         expected_consumption: wallclock,
@@ -175,19 +188,19 @@ fn of_job(snapshot: &Snapshot, moment: Moment, job: &Job, lines: &[Line]) -> Job
     }
 }
 
-/// `HH:MM` as hours; what is not written so is none.
-fn wallclock_hours(text: &str) -> f64 {
+/// `HH:MM` as hours; nothing for what is not written so.
+fn wallclock_hours(text: &str) -> Hours {
     let mut parts = text.split(':').map(|part| part.trim().parse::<f64>().ok());
-    match (parts.next().flatten(), parts.next().flatten()) {
-        (Some(hours), Some(minutes)) => hours + minutes / 60.0,
-        _ => 0.0,
-    }
+    let mut next = || parts.next().flatten();
+    Hours(next().zip(next()).map(|(hours, minutes)| hours + minutes / 60.0))
 }
 
 fn total(jobs: &[JobStatistics]) -> Totals {
-    let sum = |part: fn(&JobStatistics) -> f64| jobs.iter().map(part).sum::<f64>();
+    // a sum of nothing is -0
+    let sum = |part: fn(&JobStatistics) -> f64| jobs.iter().map(part).sum::<f64>() + 0.0;
     let count = |part: fn(&JobStatistics) -> usize| jobs.iter().map(part).sum::<usize>();
-    let (consumed, expected) = (sum(|job| job.cpu_consumption), sum(|job| job.expected_cpu_consumption));
+    let (consumed, expected) =
+        (sum(|job| job.cpu_consumption), sum(|job| job.expected_cpu_consumption.0.unwrap_or(0.0)));
     Totals {
         cpu_consumption_percentage: if expected > 0.0 { round(consumed / expected * 100.0, 2) } else { 0.0 },
         total_queue_time: round(sum(|job| job.completed_queue_time + job.failed_queue_time), 2),
@@ -195,7 +208,7 @@ fn total(jobs: &[JobStatistics]) -> Totals {
         run_count: count(|job| job.submitted_count),
         completed_count: count(|job| job.completed_count),
         failed_count: count(|job| job.failed_count),
-        expected_consumption: round(sum(|job| job.expected_consumption), 4),
+        expected_consumption: round(sum(|job| job.expected_consumption.0.unwrap_or(0.0)), 4),
         real_consumption: round(sum(|job| job.real_consumption), 4),
         failed_real_consumption: round(sum(|job| job.failed_real_consumption), 4),
         expected_cpu_consumption: round(expected, 4),

@@ -37,19 +37,18 @@ pub struct Times {
 }
 
 impl Times {
-    /// The text of a view: `( QUEUE ) + RUN`.
+    /// The text of a view: `( QUEUE ) + RUN`, or that the file of tries contradicts the list.
     pub fn text(&self, status: JobStatus) -> String {
-        let mut text = match status {
+        if self.suspicious {
+            return " <small><i><b>SUSPICIOUS</b></i></small>".to_owned();
+        }
+        match status {
             JobStatus::Completed | JobStatus::Failed | JobStatus::Running => {
                 format!("( {} ) + {}", timedelta(self.queue), timedelta(self.run))
             }
             JobStatus::Submitted | JobStatus::Queuing | JobStatus::Held => format!("( {} )", timedelta(self.queue)),
             _ => String::new(),
-        };
-        if self.suspicious {
-            text.push_str(" <small><i><b>SUSPICIOUS</b></i></small>");
         }
-        text
     }
 
     /// When it was handed in, if its state says that this is known.

@@ -79,8 +79,8 @@ pub fn titles(facts: &Facts<'_>) -> Vec<String> {
 
 /// The tree of an experiment. `titles` are those of [`titles`].
 pub fn tree<'a>(facts: &'a Facts<'a>, titles: &'a [String]) -> Tree<'a> {
-    let builder =
-        Builder { facts, titles, jobs: facts.snapshot.jobs.jobs(), form: date_form(facts.snapshot.jobs.jobs()) };
+    let jobs = facts.snapshot.jobs.jobs();
+    let builder = Builder { facts, titles, jobs, form: date_form(jobs.iter().filter_map(|job| job.date)) };
     let mut reference = Map::new();
     let mut nodes = builder.dates(&mut reference);
     nodes.extend(builder.keys());
@@ -131,11 +131,13 @@ impl<'a> Builder<'a> {
 
     fn dates(&self, reference: &mut Map<String, Value>) -> Vec<Node> {
         let dated: Vec<usize> = (0..self.jobs.len()).filter(|place| self.jobs[*place].date.is_some()).collect();
-        let by_date = grouped(&dated, |place| self.date(place).unwrap_or_default());
+        // two points of time may be written the same way, and are two folders nevertheless
+        let by_date = grouped(&dated, |place| self.jobs[place].date);
         let members = grouped(&dated, |place| self.member(place));
         let many = by_date.len() > 5;
         let mut nodes = Vec::new();
-        for (date, places) in &by_date {
+        for (_, places) in &by_date {
+            let date = &self.date(places[0]).unwrap_or_default();
             let within: HashMap<&str, Vec<usize>> = grouped(places, |place| self.member(place)).into_iter().collect();
             let mut children = Vec::new();
             for (member, _) in &members {

@@ -20,6 +20,8 @@ const DIFFERENCES: [(&str, &str); 4] = [
     ("GET /v4/experiments/{unknown}/runs/999999/user-metrics", "the same"),
     ("GET /v3/joblog/..", "a name that leads out of the experiments is refused before a path is made of it"),
 ];
+/// Experiments that chance makes: one of each version, and each with something that no other has.
+const SEEDS: [&str; 7] = ["28", "8", "23", "17", "11", "5", "34"];
 /// Expids that the checker makes up.
 const UNKNOWN: [&str; 2] = ["zzzz", "a_b"];
 const SECRET: &str = "a secret that both servers know, and nobody else";
@@ -63,6 +65,12 @@ fn experiments(home: &Home, peer: &Peer, script: &Path) -> Option<PathBuf> {
     let file = fs::File::create(&log).unwrap();
     let mut command = Command::new("bash");
     command.arg(script).arg(&data).arg(peer.bin().parent().unwrap()).env_remove("AUTOSUBMIT_CONFIGURATION");
+    let status = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
+    assert!(status.success(), "the experiments were not made: {}", fs::read_to_string(&log).unwrap());
+    // and those that it does not make
+    let mut command = peer.command(home, "python3");
+    command.arg(root().join("tests/experiments")).arg(&data).arg(peer.bin().parent().unwrap()).args(SEEDS);
+    let file = fs::File::create(&log).unwrap();
     let status = command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
     assert!(status.success(), "the experiments were not made: {}", fs::read_to_string(&log).unwrap());
     Some(data)

@@ -32,8 +32,9 @@ impl Fields {
         }
         match serde_json::from_slice(body) {
             Ok(Value::Object(values)) => Ok(Self { values, prefix: String::new(), problems: Vec::new() }),
+            Ok(Value::Null) => Err(wrong("request", "Field required")),
             Ok(_) => Err(wrong("request", NO_OBJECT)),
-            Err(error) => Err(wrong(&error.column().to_string(), "JSON decode error")),
+            Err(error) => Err(wrong(&place_of(&error, body).to_string(), "JSON decode error")),
         }
     }
 
@@ -185,6 +186,14 @@ impl Fields {
     }
 }
 
+/// How many characters of a body are right.
+fn place_of(error: &serde_json::Error, body: &[u8]) -> usize {
+    let before: usize =
+        body.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    let right = before + error.column() - usize::from(!error.is_eof() && error.column() > 0);
+    String::from_utf8_lossy(body.get(..right).unwrap_or(body)).chars().count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +207,10 @@ mod tests {
     fn what_is_no_object_has_no_fields() {
         for (body, told) in [
             ("", "Invalid value for 'request': Field required"),
+            ("null", "Invalid value for 'request': Field required"),
             ("{", "Invalid value for '1': JSON decode error"),
+            ("x", "Invalid value for '0': JSON decode error"),
+            ("{\n\"é\": x}", "Invalid value for '7': JSON decode error"),
             ("[1]", "Invalid value for 'request': Input should be a valid dictionary or object to extract fields from"),
         ] {
             assert_eq!(fields(body).unwrap_err(), told);

@@ -45,9 +45,12 @@ pub(super) fn known_snapshot(call: &Call) -> Result<Snapshot, Failure> {
 /// The same, but that it first says what the files lack.
 pub(super) fn snapshot(call: &Call) -> Result<Snapshot, Failure> {
     let expid = call.expid()?;
-    call.site().configuration(&expid)?;
+    call.site().configuration_in_place(&expid)?;
     Ok(Snapshot::read(call.site(), &expid)?)
 }
+
+/// What is said where they do not.
+pub(super) const UNSUPPORTED: &str = "Autosubmit version is not supported";
 
 /// Whether views of trees know an experiment of this version: `int.int...`, at least 3.13.
 pub(super) fn is_supported(version: Option<&str>) -> bool {

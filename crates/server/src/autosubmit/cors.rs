@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-    HeaderValue, ORIGIN, VARY,
+    COOKIE, HeaderValue, ORIGIN, VARY,
 };
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use crate::app::App;
 use crate::auth::Clients;
 
-const METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
 pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
@@ -29,13 +29,16 @@ pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Ne
         return next.run(request).await;
     };
     let yes = HeaderValue::from_static("true");
-    if request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+    let asked_for = request.headers().get(ACCESS_CONTROL_REQUEST_METHOD);
+    if let Some(method) = asked_for.filter(|_| request.method() == Method::OPTIONS) {
+        let known = METHODS.split(", ").any(|known| known.as_bytes() == method.as_bytes());
+        let said = if known { (StatusCode::OK, "OK") } else { (StatusCode::BAD_REQUEST, "Disallowed CORS method") };
         let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-        let mut response = (StatusCode::OK, "OK").into_response();
+        let mut response = said.into_response();
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         headers.insert(VARY, HeaderValue::from_static("Origin"));
         if let Some(wanted) = wanted {
@@ -43,9 +46,15 @@ pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Ne
         }
         return response;
     }
+    // browsers that send cookies want to read their own origin, though cookies count for nothing here
+    let with_cookies = request.headers().contains_key(COOKIE);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.entry(ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+    if with_cookies {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
+    let allowed = if with_cookies { origin } else { HeaderValue::from_static("*") };
+    headers.entry(ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(allowed);
     headers.entry(ACCESS_CONTROL_ALLOW_CREDENTIALS).or_insert(yes);
     response
 }

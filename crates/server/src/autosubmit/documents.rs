@@ -6,7 +6,7 @@ mod operations;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use serde_json::{Map, Value, json};
 
 use notation::{Field, fields, named, schema};
@@ -16,7 +16,7 @@ use super::AutosubmitApp;
 use super::answer::answer;
 use super::call::Call;
 use super::routes::root;
-use super::table::ROUTES;
+use super::table::{ROUTES, without_slash};
 use crate::auth::Guard;
 use crate::pages;
 
@@ -27,7 +27,10 @@ pub(super) const VERSION: &str = "4.2.0";
 const TELLS_OF_TOKENS: [&str; 2] = ["/v4/auth/verify-token", "/v3/tokentest"];
 
 /// Adds the root and the documents.
-pub(super) fn routes(routes: Router<AutosubmitApp>) -> Router<AutosubmitApp> {
+pub(super) fn routes(mut routes: Router<AutosubmitApp>) -> Router<AutosubmitApp> {
+    for path in ["/docs/", "/redoc/", "/openapi.json/"] {
+        routes = routes.route(path, any(without_slash));
+    }
     routes
         .route("/", get(async |call: Call| answer(call, root::show).await))
         .route("/docs", get(pages::api))

@@ -112,19 +112,31 @@ pub(super) fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// A whole number, also one with zeros behind its point.
+/// A whole number, also one with zeros behind its point, or with `_` between its digits.
 pub(super) fn integer(text: &str) -> Result<i64, &'static str> {
-    let trimmed = text.trim();
-    let whole = match trimmed.split_once('.') {
+    let whole = match text.split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
-        _ => trimmed,
+        _ => text,
     };
     let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits.split('_').all(is_number) {
         return Err("Input should be a valid integer, unable to parse string as an integer");
     }
+    let whole = whole.replace('_', "");
     // beyond 64 bits there is nothing to be found
     Ok(whole.parse().unwrap_or(if whole.starts_with('-') { i64::MIN } else { i64::MAX }))
+}
+
+/// The whole number that a text is equal to where SQLite compares it with a column of numbers: `1`, ` 01 `, `1.0`, `1e0`. What is no
+/// number is equal to none.
+pub(super) fn stored_number(text: &str) -> Option<i64> {
+    let text = text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
+        return None;
+    }
+    let exact = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
+    text.parse().ok().or_else(|| exact(text.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -166,11 +178,23 @@ mod tests {
 
     #[test]
     fn whole_numbers() {
-        for (text, number) in [("7", 7), (" -7 ", -7), ("+1", 1), ("2.00", 2), ("99999999999999999999", i64::MAX)] {
+        for (text, number) in
+            [("7", 7), ("-7", -7), ("+1", 1), ("2.00", 2), ("1_0", 10), ("99999999999999999999", i64::MAX)]
+        {
             assert_eq!(integer(text), Ok(number), "{text}");
         }
-        for text in ["", "x", "1.5", "1.", "--1", "0x1", "1e3"] {
+        for text in ["", "x", "1.5", "1.", "--1", "0x1", "1e3", " 7", "7 ", "1__0", "_1"] {
             assert!(integer(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_columns() {
+        for text in ["7", " 7 ", "+7", "007", "7.0", "7.", "0.7e1"] {
+            assert_eq!(stored_number(text), Some(7), "{text}");
+        }
+        for text in ["", "x", "7x", "7_0", "7.5", "inf", "nan", "1e300"] {
+            assert_eq!(stored_number(text), None, "{text}");
         }
     }
 }

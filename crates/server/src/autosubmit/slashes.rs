@@ -22,7 +22,7 @@ fn meant(uri: &Uri) -> Option<Uri> {
             path.push(letter);
         }
     }
-    let ours = path.split('/').nth(1).is_some_and(|first| matches!(first, "v3" | "v4" | "v4alpha"));
+    let ours = path.split('/').nth(1).is_some_and(|first| matches!(first, "" | "v3" | "v4" | "v4alpha"));
     if !ours {
         return None;
     }
@@ -44,6 +44,7 @@ mod tests {
         let of = |text: &str| meant(&text.parse().unwrap()).map(|uri| uri.to_string());
         assert_eq!(of("//v3//expcount/a003").as_deref(), Some("/v3/expcount/a003"));
         assert_eq!(of("/v4///experiments?query=a//b").as_deref(), Some("/v4/experiments?query=a//b"));
+        assert_eq!(of("///").as_deref(), Some("/"));
         assert_eq!(of("http://host//v3/running//").as_deref(), Some("http://host/v3/running/"));
         for other in ["/v3/running/", "//slurm/v0.0.45/jobs", "/v1//jobs", "//v5/x"] {
             assert_eq!(of(other), None, "{other}");

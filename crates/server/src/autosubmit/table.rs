@@ -143,7 +143,8 @@ pub(crate) fn method_of(route: &Route) -> &'static [&'static str] {
     }
 }
 
-/// The dialect, with its gate. `alone`: with its documents, which are elsewhere's where there are other dialects.
+/// The dialect, with its gate. `alone`: with its documents and the answer to whatever else is asked for, which are elsewhere's where
+/// there are other dialects.
 pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
     let mut all = Router::new();
     for guard in [Guard::Open, Guard::Reads, Guard::Writes, Guard::Known] {
@@ -170,6 +171,9 @@ pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
         let audience = Audience::Autosubmit(guard);
         all = all.merge(routes.layer(from_fn_with_state((Arc::clone(&shared.app), audience), auth::gate)));
     }
+    if alone {
+        all = all.fallback(async || error::not_found());
+    }
     all.layer(from_fn_with_state(Arc::clone(&shared.app), cors))
 }
 
@@ -184,7 +188,7 @@ fn other_slashes(mut routes: Router<AutosubmitApp>) -> Router<AutosubmitApp> {
     routes
 }
 
-async fn without_slash(wire: Wire, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn without_slash(wire: Wire, uri: Uri, headers: HeaderMap) -> Response {
     redirect(uri.path().trim_end_matches('/'), wire, &uri, &headers)
 }
 

@@ -62,7 +62,7 @@ fn by_date_and_member(
     places: &[(i64, i64)],
 ) -> Result<(Vec<String>, Map<String, Value>), GraphError> {
     let jobs = facts.snapshot.jobs.jobs();
-    let form = date_form(jobs);
+    let form = date_form(jobs.iter().filter_map(|job| job.date));
     let dates: BTreeSet<String> =
         jobs.iter().filter_map(|job| job.date).map(|date| date.strftime(form).to_string()).collect();
     let members: BTreeSet<&str> = jobs.iter().filter_map(|job| job.member.as_deref()).collect();
@@ -98,17 +98,36 @@ fn by_date_and_member(
     Ok((groups.into_iter().map(|group| group.name).collect(), data))
 }
 
-/// Moves later groups up or down that stand too near.
+/// Moves each group away from the last one before it that stands too near. Where they stood decides, not where they were moved.
 fn keep_apart(groups: &mut [Group]) {
-    groups.sort_by_key(|group| std::cmp::Reverse(group.y));
-    for first in 0..groups.len() {
-        for second in first + 1..groups.len() {
-            let across = groups[first].x - groups[second].x;
-            let down = groups[first].y - groups[second].y;
-            if across.abs() < DISTANCE && down.abs() < DISTANCE {
-                let by = DISTANCE - down.abs();
-                groups[second].y += if down > 0 { -by } else { by };
-            }
+    groups.sort_by_key(|group| group.y);
+    for place in (1..groups.len()).rev() {
+        let (before, group) = groups.split_at_mut(place);
+        let group = &mut group[0];
+        let near = |other: &&Group| (other.x - group.x).abs() < DISTANCE && group.y - other.y < DISTANCE;
+        if let Some(y) = before.iter().rev().find(near).map(|other| other.y) {
+            group.y = if y == group.y { y - DISTANCE } else { y + DISTANCE };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_kept_apart_by_where_they_stood() {
+        // as the original moves them
+        for (places, moved) in [
+            (vec![(420, -42), (290, -29), (165, -16), (60, -6)], vec![-42, 208, 221, 234]),
+            (vec![(846, -108), (630, -180), (2092, -135)], vec![-180, -135, 70]),
+            (vec![(0, 0), (100, 0)], vec![0, -250]),
+            (vec![(0, 0), (250, 0), (0, 250)], vec![0, 0, 250]),
+        ] {
+            let group = |(x, y)| Group { name: String::new(), status: JobStatus::Waiting, x, y };
+            let mut groups: Vec<Group> = places.into_iter().map(group).collect();
+            keep_apart(&mut groups);
+            assert_eq!(groups.iter().map(|group| group.y).collect::<Vec<_>>(), moved);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The texts of the tree.
 
+use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
-use crate::jobs::Job;
 use crate::status::JobStatus;
 use crate::views::facts::Facts;
 
@@ -78,7 +78,7 @@ pub fn leaf_title(facts: &Facts<'_>, place: usize) -> String {
         title.push_str(&running);
     }
     let tags = [
-        (facts.relations.children[place].is_empty(), TARGET),
+        (facts.relations.children[place].is_empty() && facts.relations.unlisted(place).next().is_none(), TARGET),
         (facts.relations.parents[place].is_empty(), SOURCE),
         (job.date.is_some() && job.member.is_none(), SYNC),
     ];
@@ -134,11 +134,10 @@ pub(in crate::views) fn uniform_tag(statuses: impl Iterator<Item = JobStatus>) -
 }
 
 /// How an experiment writes its dates: to the day, to the hour or to the minute, whatever one of them needs.
-pub fn date_form(jobs: &[Job]) -> &'static str {
-    let dates = || jobs.iter().filter_map(|job| job.date);
-    if dates().any(|date| date.minute() > 1) {
+pub fn date_form(dates: impl Iterator<Item = DateTime> + Clone) -> &'static str {
+    if dates.clone().any(|date| date.minute() > 1) {
         "%Y%m%d%H%M"
-    } else if dates().any(|date| date.hour() > 1) {
+    } else if dates.clone().any(|date| date.hour() > 1) {
         "%Y%m%d%H"
     } else {
         "%Y%m%d"

@@ -9,6 +9,7 @@ use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
 use crate::autosubmit::error::Failure;
 use crate::autosubmit::model::Told;
+use crate::autosubmit::query::stored_number;
 
 /// The files of Autosubmit 3, by which a run's configuration is shown as well.
 const FILES: [&str; 5] = ["conf", "exp", "jobs", "platforms", "proj"];
@@ -21,7 +22,7 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
 
 /// `GET /v4/experiments/{expid}/runs/{run_id}/config`
 pub(in crate::autosubmit) fn show_of_run(call: &Call) -> Answer {
-    let run = call.part("run_id").trim().parse::<i64>().ok();
+    let run = stored_number(call.part("run_id"));
     let found = call.expid().ok().zip(run).and_then(|(expid, run)| {
         let runs = call.site().runs(&expid).ok()?;
         runs.iter().find(|one| one.run_id == run)?;

@@ -14,7 +14,10 @@ use crate::autosubmit::error::Failure;
 pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
     let expid = call.known()?;
     let (site, name) = (call.site(), call.part("job_name"));
-    let jobs = site.jobs(&expid)?;
+    let jobs = site.jobs(&expid).map_err(|error| {
+        tracing::warn!(%error, "a list of jobs cannot be read");
+        Failure::from(error).told("Error while retrieving job details")
+    })?;
     let job = jobs.get(name).ok_or_else(|| {
         let text = format!("Job with name '{name}' not found in experiment '{expid}'");
         Failure::new(StatusCode::NOT_FOUND, text)
@@ -25,7 +28,7 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
     let run = history.last_run_of(name);
     let section = job.section.as_deref().unwrap_or_default();
     // what is configured now, else what was when the job ran
-    let configuration = site.configuration(&expid).ok();
+    let configuration = site.configuration_in_place(&expid).ok();
     let length = configuration.as_ref().map(|one| one.chunk_length()).or_else(|| run?.chunk_length());
     let configured = configuration.as_ref().filter(|one| one.has_job(section));
     let known = times::of_job(job, &history, &places, call.moment);
@@ -35,6 +38,11 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
             logs.beginning_with(name).map(|log| log.map(|log| places.logs.join(log)))
         }
         _ => [None, None],
+    };
+    // of a running job what the history says, and not that it has not ended yet
+    let finish = match last.filter(|_| job.status == JobStatus::Running) {
+        Some(last) if known.run_id.is_some() => last.finish,
+        _ => known.finish,
     };
     let at = |time: i64| instant(time, call.moment.zone);
     json(&json!({
@@ -54,9 +62,9 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
         "remote_id": last.and_then(|last| last.job_id),
         "qos": configured.map(|one| one.own_queue(section)).or_else(|| last?.qos.clone()),
         "processors": configured.map(|one| one.processing(section).processors).or_else(|| Some(last?.ncpus)),
-        "submit": at(known.shown_submit(job.status)),
-        "start": at(known.shown_start(job.status)),
-        "finish": at(known.shown_finish(job.status)),
+        "submit": at(known.submit),
+        "start": at(known.start),
+        "finish": at(finish),
         "wallclock": configured.map(|one| one.own_wallclock(section)).or_else(|| last?.wallclock.clone()),
         "workflow_commit": configuration
             .and_then(|one| one.workflow_commit())

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
-use crate::autosubmit::convert::snapshot;
+use crate::autosubmit::convert::{UNSUPPORTED, is_supported, snapshot};
 use crate::autosubmit::error::Failure;
 use crate::autosubmit::model::{Dated, Told};
 use crate::autosubmit::query::one_of;
@@ -48,6 +48,9 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
 
 fn drawn(call: &Call, layout: &str, grouping: Grouping) -> Answer {
     let snapshot = snapshot(call)?;
+    if !is_supported(snapshot.configuration.version().as_deref()) {
+        return Err(Failure::new(StatusCode::OK, UNSUPPORTED));
+    }
     let facts = Facts::of(&snapshot, call.moment);
     let placement = if layout == "laplacian" { Placement::Laplacian } else { standard(call, &facts) };
     match graph(&facts, &placement, grouping) {

@@ -1,6 +1,7 @@
 //! The tries of a job.
 
-use jobgate_autosubmit::views::runs::tries;
+use axum::http::StatusCode;
+use jobgate_autosubmit::views::runs::{NoRun, tries};
 use serde_json::json;
 
 use crate::autosubmit::answer::{Answer, json};
@@ -17,7 +18,8 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
         let store = call.site().store();
         let (of_job, completed) = (store.tries_of_job(&expid, call.part("jobname"))?, store.completed_tries(&expid)?);
         let history = call.site().history(&expid)?;
-        Ok::<_, Failure>(tries(&of_job, &history, &completed, call.moment.zone))
+        let no_run = |why: NoRun| Failure::new(StatusCode::OK, format!("{why} for experiment {expid}"));
+        tries(&of_job, &history, &completed, call.moment).map_err(no_run)
     };
     match found() {
         Ok(history) => json(&Told::well(json!({"history": history, "path_to_logs": path_to_logs}))),

@@ -134,9 +134,9 @@ fn related(call: &Call, end: End) -> Answer {
     }
     let entry = |other: &String| {
         let mut entry = json!({"job_name": other});
-        if with_status {
-            let job = jobs.as_ref().and_then(|jobs| jobs.get(other));
-            entry["status"] = json!(job.map(|job| job.status.name()));
+        // without a list nothing is said of states
+        if let Some(jobs) = &jobs {
+            entry["status"] = json!(jobs.get(other).map(|job| job.status.name()));
         }
         entry
     };

@@ -17,7 +17,7 @@ use crate::autosubmit::call::Call;
 use crate::autosubmit::convert::snapshot;
 use crate::autosubmit::error::{Failure, UNEXPECTED};
 use crate::autosubmit::model::{Dated, Told, no_tree};
-use crate::autosubmit::query::integer;
+use crate::autosubmit::query::{integer, stored_number};
 
 /// What stands where the time of a tree would, on a run of the past.
 const TIMELESS: i64 = 10_000_000;
@@ -65,11 +65,12 @@ pub(in crate::autosubmit) fn list_measured(call: &Call) -> Answer {
 /// `GET /v4/experiments/{expid}/eta`
 pub(in crate::autosubmit) fn estimate(call: &Call) -> Answer {
     let expid = call.known()?;
-    let jobs = call.site().jobs(&expid)?;
-    let history = call.site().history(&expid).map_err(|error| {
-        tracing::info!(%error, "the history of an experiment cannot be read");
-        Failure::from(error).told(UNEXPECTED)
-    });
+    let unreadable = |failure: Failure| {
+        tracing::info!(error = failure.message, "what an estimate needs cannot be read");
+        failure.told("Failed to compute ETA")
+    };
+    let jobs = call.site().jobs(&expid).map_err(|error| unreadable(error.into()))?;
+    let history = call.site().history(&expid).map_err(|error| unreadable(error.into()));
     let section = call.query.get("section").unwrap_or("SIM");
     let estimate = eta(&jobs, history.as_deref().unwrap_or(&history::History::default()), expid.as_str(), section)
         .map_err(|why| Failure::new(StatusCode::BAD_REQUEST, why.to_string()))?;
@@ -100,8 +101,7 @@ pub(in crate::autosubmit) fn show_tree(call: &Call) -> Answer {
             Err(DatabaseError::Missing { .. }) => Arc::default(),
             found => found?,
         };
-        // what is no number is no run
-        let run_id = integer(call.part("runid")).ok();
+        let run_id = stored_number(call.part("runid"));
         let run = runs.iter().find(|run| Some(run.run_id) == run_id).ok_or_else(|| {
             let text = "Autosubmit couldn't fin the experiment header information necessary to complete this request.";
             Failure::new(StatusCode::OK, text)

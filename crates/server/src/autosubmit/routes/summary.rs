@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use jobgate_autosubmit::config::Configuration;
-use jobgate_autosubmit::expid::Expid;
+use jobgate_autosubmit::expid::{Expid, Layout};
 use jobgate_autosubmit::status::JobStatus;
 use jobgate_autosubmit::texts::instant;
 use jobgate_autosubmit::views::Snapshot;
@@ -106,22 +106,29 @@ fn folder(call: &Call, expid: &Expid, told: &mut ExpInfo) -> Result<(), Failure>
     let zone = call.moment.zone;
     told.path = folder.to_string_lossy().into_owned();
     told.owner_id = metadata.uid();
-    told.owner = call.shared.app.gatekeeper.login_of(metadata.uid()).unwrap_or_else(|| metadata.uid().to_string());
+    told.owner = call.shared.app.gatekeeper.login_of(metadata.uid()).unwrap_or_default();
     told.time_last_access = instant(metadata.atime(), zone).unwrap_or_default();
     told.time_last_mod = instant(metadata.mtime(), zone).unwrap_or_default();
     Ok(())
 }
 
 fn configuration(call: &Call, expid: &Expid, told: &mut ExpInfo) -> Result<(), Failure> {
-    let configuration = call.site().configuration(expid)?;
+    let configuration = call.site().configuration_in_place(expid)?;
     let length = configuration.chunk_length();
-    told.hpc = configuration.main_platform();
+    told.hpc = Some(configuration.main_platform().unwrap_or_default());
     (told.model, told.branch) = configuration.model();
     (told.chunk_size, told.chunk_unit) = (length.size, length.unit);
     told.version = configuration.version();
     told.update_time = configuration.sleep_time();
+    let modified = call.site().jobs_modified(expid, call.moment.zone)?;
+    let missing =
+        || Failure::unknown(expid.as_str()).told(format!("No such file or directory: the job list of {expid}"));
+    // a database without jobs says nothing, which is not that there is none
+    told.pkl_timestamp = match (modified, call.site().layout(expid)?) {
+        (None, Layout::Pickle) => return Err(missing()),
+        (modified, _) => modified.unwrap_or(0),
+    };
     told.workflow_commit = Some(json!(configuration.workflow_commit()));
-    told.pkl_timestamp = call.site().jobs_modified(expid, call.moment.zone)?.unwrap_or(call.moment.now);
     Ok(())
 }
 

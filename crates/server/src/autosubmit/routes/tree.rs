@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
-use crate::autosubmit::convert::{is_supported, known_snapshot};
+use crate::autosubmit::convert::{UNSUPPORTED, is_supported, known_snapshot};
 use crate::autosubmit::error::Failure;
 use crate::autosubmit::model::{Dated, Told, no_tree};
 
@@ -20,7 +20,7 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
         if is_supported(snapshot.configuration.version().as_deref()) {
             return Ok(snapshot);
         }
-        Err(Failure::new(StatusCode::OK, "Autosubmit version is not supported"))
+        Err(Failure::new(StatusCode::OK, UNSUPPORTED))
     });
     let snapshot = match snapshot {
         Ok(snapshot) => snapshot,
