@@ -82,7 +82,7 @@ fn names(client: &mut Client, base: &str, path: &str) -> Vec<String> {
 fn a_real_cluster_beside_the_embedded_one() {
     let Some(cluster) = Cluster::shared() else { return };
     let home = Home::with_settings(&format!("poll_interval = \"1s\"\n{LISTENER}{}{USERS}", table("real", &cluster)));
-    give_key(&home, "real", &cluster.key());
+    give_key(&home, "real", &cluster.etc("jwt_hs256.key"));
     let token = home.run(&["token", "alice"]);
     assert_eq!(token.code, 0, "{token:?}");
     let embedded = token.out.trim().trim_start_matches("SLURM_JWT=").to_owned();
@@ -138,8 +138,8 @@ fn jobs_of_the_same_number_in_two_real_clusters() {
         old.controller,
         table("new", &new),
     ));
-    give_key(&home, "old", &old.key());
-    give_key(&home, "new", &new.key());
+    give_key(&home, "old", &old.etc("jwt_hs256.key"));
+    give_key(&home, "new", &new.etc("jwt_hs256.key"));
     let gateway = serve(&home);
     let (mut first, mut second) =
         (with_token(&gateway, &old.token("alice")), with_token(&gateway, &new.token("alice")));

@@ -31,5 +31,18 @@ fn a_generated_client_runs_the_guide() {
     let Some((cluster, gateway, home)) = guided() else { return };
     let token = cluster.token("root");
     let guide = fs::read_to_string(guide).unwrap();
-    runs_with_a_generated_client(&home, &gateway, ("v0.0.43", &guide), &token);
+    runs_with_a_generated_client(&home, (&gateway, ""), ("v0.0.43", &guide), &token);
+}
+
+#[test]
+fn a_generated_client_runs_it_at_a_further_cluster() {
+    let Some(guide) = guide("slurm_client_check.py") else { return };
+    let Some(cluster) = Cluster::alone() else { return };
+    let home = Home::with_settings(&format!(
+        "[slurm.clusters.far]\ncontroller = {{ addresses = [\"{}\"] }}\naccounting = {{ slurmrestd = \"{}\" }}\n",
+        cluster.controller, cluster.slurmrestd
+    ));
+    let gateway = Gateway::start(&home);
+    let (token, guide) = (cluster.token("root"), fs::read_to_string(guide).unwrap());
+    runs_with_a_generated_client(&home, (&gateway, "/cluster/far"), ("v0.0.43", &guide), &token);
 }

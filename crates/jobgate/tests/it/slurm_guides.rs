@@ -57,20 +57,21 @@ fn a_generated_client_of_v45_runs_the_guide() {
 fn generated(version: &str, guide: &str) {
     let cluster = Cluster::recorded();
     let token = cluster.keys.token("root", Token::Good);
-    runs_with_a_generated_client(&cluster.home, &cluster.gateway, (version, guide), &token);
+    runs_with_a_generated_client(&cluster.home, (&cluster.gateway, ""), (version, guide), &token);
 }
 
-/// Makes a client of the description that a gateway gives of one version, and runs the guide with it and an administrator's token.
+/// Makes a client of the description that a gateway gives of one version, below a base path, and runs the guide with it and an
+/// administrator's token.
 pub(crate) fn runs_with_a_generated_client(
     home: &Home,
-    gateway: &Gateway,
+    (gateway, base): (&Gateway, &str),
     (version, guide): (&str, &str),
     token: &str,
 ) {
     let Some(python) = Peer::get("slurm") else { return };
     let mut client = gateway.client();
     client.headers.push(("x-slurm-user-token".into(), token.into()));
-    let document = client.get(&format!("/only-{version}/openapi/v3"));
+    let document = client.get(&format!("{base}/only-{version}/openapi/v3"));
     assert_eq!(document.status, 200, "{}", document.text());
     let specification = home.path("openapi.json");
     fs::write(&specification, &document.body).unwrap();
@@ -80,7 +81,7 @@ pub(crate) fn runs_with_a_generated_client(
     let script = home.path("guide.py");
     fs::write(&script, guide).unwrap();
     let mut command = python.command(home, "python");
-    command.arg(script).arg(gateway.url(""));
+    command.arg(script).arg(gateway.url(base));
     command.env("PYTHONPATH", package).env("SLURM_JWT", token);
     all_steps(&run(&mut command), 20);
 }

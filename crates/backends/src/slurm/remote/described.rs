@@ -5,6 +5,8 @@
 //! not known is looked up by the mark before it is sent again. That the controller does not have the job counts only when the
 //! submission can no longer arrive: the token that it came with has expired by then.
 
+mod accounted;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
@@ -130,24 +132,6 @@ impl Described {
         let outcome = self.remote.ask(&credential, |client| client.update_job(&credential, number, &change));
         self.remote.ordered_by(login);
         outcome.map_err(failure)
-    }
-
-    /// How jobs ended that are not in the queue any more, as far as the accounting database knows: by Slurm's own programs, and for
-    /// what those do not know by the configured way to it.
-    fn accounted(&self, login: &str, ids: &[String]) -> HashMap<String, Phase> {
-        let mut seen = self.accounting.as_ref().map(|programs| programs.phases(ids)).unwrap_or_default();
-        let rest: Vec<i64> = ids.iter().filter(|id| !seen.contains_key(*id)).filter_map(|id| id.parse().ok()).collect();
-        let Some(caller) = self.remote.caller_for(login).filter(|_| !rest.is_empty()) else { return seen };
-        let mut told = HashMap::new();
-        for record in self.remote.records(&caller, &rest).unwrap_or_default() {
-            let whole = [record.array_job_id, record.het_job_id].into_iter().flatten().find(|id| *id != 0);
-            let Some(id) = whole.and_then(|id| u32::try_from(id).ok()).or(record.job_id) else { continue };
-            let state = record.state_current.iter().flat_map(Flags::iter).next().unwrap_or_default();
-            merge(&mut told, &id.to_string(), phase(state, &exit_of(record.exit_code.as_ref())));
-        }
-        // it is told of beginnings and ends: what has no end there may have been lost on the way
-        seen.extend(told.into_iter().filter(|(_, phase)| matches!(phase, Phase::Ended(..))));
-        seen
     }
 
     /// What it means that nobody knows a run (any more). A controller that was started after the run was queued, and would still

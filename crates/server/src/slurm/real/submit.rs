@@ -189,7 +189,7 @@ fn chosen(request: JobSubmitRequest) -> Result<Vec<JobDesc>, Failure> {
     };
     let Some(first) = parts.first_mut() else {
         let words = "Refusing HetJob submission without any components";
-        return Err(Failure::new(Errno::NONE, "_job_post_het_submit", words).with(StatusCode::OK));
+        return Err(Failure::new(Errno::REST_INVALID_QUERY, "_job_post_het_submit", words));
     };
     first.script = first.script.take().or(script);
     match &first.script {
