@@ -41,6 +41,7 @@ numbers! {
     USER_ID = 2010, "Invalid user id";
     PATH_NAME_TOO_LONG = 2012, "Pathname of a file, directory or other parameter too long";
     NODE_CONFIGURATION = 2014, "Requested node configuration is not available";
+    PARTITION_CONFIGURATION = 2015, "Requested partition configuration not available now";
     NODES_BUSY = 2016, "Requested nodes are busy";
     INVALID_JOB_ID = 2017, "Invalid job id specified";
     INVALID_NODE_NAME = 2018, "Invalid node name specified";
@@ -77,10 +78,12 @@ numbers! {
     JOB_SUSPENDED = 2077, "Job is current suspended, requested operation disabled";
     INVALID_ARRAY = 2081, "Invalid job array specification";
     RESERVATION_NAME_DUP = 2082, "Duplicate reservation name";
+    JOB_FINISHED = 2084, "Job has already finished";
     JOB_NOT_RUNNING = 2085, "Job is not running";
     JOB_NOT_SUSPENDED = 2087, "Job is not suspended";
     ENVIRONMENT_MISSING = 2127, "Environment is missing in job";
     STANDBY_OTHER = 2131, "Controller is in standby mode, try a different controller";
+    JOB_ZERO = 2137, "JobID can not be zero";
     NODE_TABLE_FULL = 2169, "Unable to add node, node table is full";
     KILL_NOTHING = 2173, "Invalid signal jobs request, at least one job id or filter is required.";
     NODE_TRANSITION = 2180, "Invalid node state transition";
@@ -94,6 +97,7 @@ numbers! {
     DATA_EXPECTED_LIST = 9208, "Data parser expected a list";
     DATA_EXPECTED_OBJECT = 9209, "Data parser expected a dictionary or object";
     DATA_AMBIGUOUS_MODIFY = 9210, "Ambiguous modify request";
+    DATA_INVALID = 9216, "Request to parse invalid data";
 }
 
 impl fmt::Display for Errno {

@@ -90,19 +90,16 @@ fn said(answer: &Answer) -> Value {
 
 #[test]
 fn versions_of_the_site_are_passed_on() {
-    let Some(cluster) = Cluster::alone() else { return };
+    let Some(cluster) = Cluster::shared() else { return };
     let site = Site::start(&cluster, &restd(&cluster));
-    for user in ["alice", "root"] {
-        let token = cluster.token(user);
-        let (mut ours, mut theirs) = (site.client(&token), theirs(&cluster, &token));
-        for version in ITS_OWN {
-            for path in READS {
-                let path = format!("/slurmdb/{version}/{path}");
-                let (a, b) = (ours.get(&path), theirs.get(&path));
-                assert_eq!((a.status, said(&a)), (b.status, said(&b)), "{user} {path}");
-                assert_eq!(a.header("jobgate-accounting"), Some(format!("slurmrestd {version}").as_str()));
-            }
-        }
+    let mut ours = site.client(&cluster.token("alice"));
+    for version in ITS_OWN {
+        // what it says is compared in live_differential
+        let answer = ours.get(&format!("/slurmdb/{version}/users/"));
+        assert_eq!(
+            (answer.status, answer.header("jobgate-accounting")),
+            (200, Some(&*format!("slurmrestd {version}")))
+        );
     }
 }
 
@@ -192,6 +189,13 @@ fn what_is_changed_is_changed_in_the_database() {
     }
     let missing = ours.post("/slurmdb/v0.0.45/job/1", &json!({ "comment": { "job": "x" } }));
     assert_eq!(missing.status, 501, "24.11 cannot change records: {}", missing.text());
+    let nothing = ours.post("/slurmdb/v0.0.45/jobs/", &json!({}));
+    assert_eq!(
+        (nothing.status, &nothing.json()["errors"][0]["error_number"]),
+        (422, &json!(9200)),
+        "{}",
+        nothing.text()
+    );
 }
 
 #[test]

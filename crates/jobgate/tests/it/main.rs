@@ -29,6 +29,7 @@ mod live_chaos;
 mod live_cluster;
 mod live_clusters;
 mod live_components;
+mod live_differential;
 mod live_gateway;
 mod live_guides;
 mod live_jobs;

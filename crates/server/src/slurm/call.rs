@@ -14,7 +14,7 @@ use jobgate_slurm::version::Version;
 use serde_json::Value;
 
 use super::answer::{self, Reply};
-use super::error::Failure;
+use super::error::{Failure, Followed};
 use super::{Shown, Slurm, SlurmApp};
 use crate::audit::Trail;
 use crate::auth::slurm::Asker;
@@ -150,6 +150,16 @@ impl Call {
         percent_encoding::percent_decode_str(&self.name).decode_utf8_lossy().into_owned()
     }
 
+    /// The release of Slurm that the answer follows.
+    pub(super) fn follows(&self) -> Followed {
+        Followed::of(self.version, self.slurm().shown.release().as_deref())
+    }
+
+    /// Reads the body; if that fails, says so as slurmrestd does for this operation: 422 for whatever it is.
+    pub(super) fn read_body_for<T: Object>(&mut self, source: &str, words: &str) -> Result<T, Failure> {
+        self.read_body().map_err(|failure: Failure| failure.unread(source, words))
+    }
+
     /// Refuses everybody but administrators, in the controller's words. A real one says so itself.
     pub(super) fn administrators_only(&self, source: &str, words: &str) -> Result<(), Failure> {
         if self.real().is_some() || self.is_administrator() {
@@ -210,7 +220,7 @@ impl Call {
 
     /// Renders a failure in an answer that says nothing else, of the kind that it would have been.
     pub(super) fn refuse_in<T: Framed>(&mut self, failure: Failure, answer: T) -> Reply {
-        let status = failure.status(self.version);
+        let status = failure.status(self.follows());
         if status == StatusCode::NOT_MODIFIED {
             return Reply::not_modified();
         }

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::answer::{self, Format, Reply, failure, respond, text};
 use super::call::{Call, View};
-use super::error::status_of;
+use super::error::{Followed, status_of};
 use super::{Shown, SlurmApp, body, routes};
 use crate::accept::Peer;
 use crate::app::blocking;
@@ -93,6 +93,13 @@ pub(crate) async fn handle(State(shared): State<SlurmApp>, request: Request) -> 
     };
     let value = match body::parse(&parts.headers, &bytes) {
         Ok(value) => value,
+        // older ones have one answer to all that they cannot read
+        Err((StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE, _))
+            if Followed::of(found.version, shared.slurm.shown.release().as_deref()) < Followed::V25_05
+                && matches!(shared.slurm.shown, Shown::Real(_)) =>
+        {
+            return text(StatusCode::BAD_REQUEST, "Unable to parse query.");
+        }
         Err((status, why)) => return text(status, why),
     };
     let answered = move || match view(&shared, &asker) {
@@ -267,7 +274,8 @@ fn unanswered(shared: &SlurmApp, found: &Found) -> Reply {
     let meta = answer::meta(found.version, found.operation.plugin(), &shared.slurm.shown, "", "");
     let mut out = Writer::new(found.version);
     framed(Plain::default(), meta, &problem, &mut out);
-    Reply { wait: Some(1), ..Reply::json(status_of(errno, found.version), out.into_bytes()) }
+    let release = Followed::of(found.version, shared.slurm.shown.release().as_deref());
+    Reply { wait: Some(1), ..Reply::json(status_of(errno, release), out.into_bytes()) }
 }
 
 fn framed<T: Framed>(mut answer: T, meta: Meta, problem: &Problem, out: &mut Writer) {

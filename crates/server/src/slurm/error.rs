@@ -56,12 +56,23 @@ impl Failure {
         }
     }
 
-    /// The status of the answer in this version.
-    pub(super) fn status(&self, version: Version) -> StatusCode {
+    /// Whether this is what went wrong last.
+    pub(super) fn is(&self, errno: Errno) -> bool {
+        self.problems.last().is_some_and(|problem| problem.errno == errno)
+    }
+
+    /// The status of the answer, as this release has it.
+    pub(super) fn status(&self, release: Followed) -> StatusCode {
         self.status.unwrap_or_else(|| {
             let errno = self.problems.last().map_or(Errno::GENERAL, |problem| problem.errno);
-            status_of(errno, version)
+            status_of(errno, release)
         })
+    }
+
+    /// Adds what slurmrestd says after it could not read a request.
+    pub(super) fn unread(mut self, source: &str, words: &str) -> Self {
+        self.problems.extend(Self::new(Errno::REST_INVALID_QUERY, source, words).problems);
+        self
     }
 }
 
@@ -77,21 +88,60 @@ fn errno_of(kind: ErrorKind) -> Errno {
     }
 }
 
+/// The release of Slurm whose behaviour an answer follows: year and month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Followed(u32, u32);
+
+impl Followed {
+    /// The first that says of an environment that it is missing, and that has text and status of its own for bodies.
+    pub(super) const V25_05: Self = Self(25, 5);
+    /// The first for which what is refused is the client's fault.
+    pub(super) const V26_05: Self = Self(26, 5);
+
+    /// That of a version: the newest one that serves it, but none newer than the cluster's own (`24.11.5`), if it has one.
+    pub(super) fn of(version: Version, cluster: Option<&str>) -> Self {
+        let newest = version.release();
+        let newest = Self(newest.major.parse().unwrap_or(0), newest.minor.parse().unwrap_or(0));
+        let mut parts = cluster.into_iter().flat_map(|release| release.split('.')).map(str::parse::<u32>);
+        match (parts.next(), parts.next()) {
+            (Some(Ok(year)), Some(Ok(month))) => newest.min(Self(year, month)),
+            _ => newest,
+        }
+    }
+}
+
 /// The status that goes with a number. From release 26.05 on, what the controller or the database refuses is the client's
 /// fault (422); before, it was the server's (500). What cannot be read is 500 in all releases.
-pub(super) fn status_of(errno: Errno, version: Version) -> StatusCode {
+pub(super) fn status_of(errno: Errno, release: Followed) -> StatusCode {
     match errno {
         Errno::AUTHENTICATION => StatusCode::NETWORK_AUTHENTICATION_REQUIRED,
         Errno::INVALID_JOB_ID => StatusCode::NOT_FOUND,
         Errno::DB_CONNECTION => StatusCode::BAD_GATEWAY,
         Errno::NO_CHANGE => StatusCode::NOT_MODIFIED,
-        // nobody's fault who asks
-        Errno::CONTROLLER_CONNECT | Errno::CONTROLLER_RECEIVE => StatusCode::INTERNAL_SERVER_ERROR,
+        // nobody's fault who asks, or not known to be
+        Errno::CONTROLLER_CONNECT | Errno::CONTROLLER_RECEIVE | Errno::GENERAL => StatusCode::INTERNAL_SERVER_ERROR,
         Errno::REST_INVALID_QUERY | Errno::DATA_PATH_NOT_FOUND => StatusCode::UNPROCESSABLE_ENTITY,
         Errno::DATA_CONVERSION | Errno::DATA_INVALID_FLAG | Errno::DATA_EXPECTED_LIST | Errno::DATA_EXPECTED_OBJECT => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
-        _ if version.number() >= 42 => StatusCode::UNPROCESSABLE_ENTITY,
+        _ if release >= Followed::V26_05 => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_follows_the_newest_release_but_never_beyond_the_cluster() {
+        let refused = |version: &str, cluster| {
+            let version = Version::parse(version).unwrap();
+            status_of(Errno::INVALID_PARTITION, Followed::of(version, cluster)).as_u16()
+        };
+        assert_eq!((refused("v0.0.42", None), refused("v0.0.41", None)), (422, 500));
+        assert_eq!((refused("v0.0.42", Some("24.11.5")), refused("v0.0.42", Some("26.05.5"))), (500, 422));
+        assert_eq!((refused("v0.0.44", Some("25.11.7")), refused("v0.0.40", Some("26.05.5"))), (500, 500));
+        assert_eq!(refused("v0.0.45", Some("nonsense")), 422);
     }
 }

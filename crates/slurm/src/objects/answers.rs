@@ -129,7 +129,7 @@ object! {
 
     /// `openapi_job_post_response` of the API.
     JobPostResponse = "openapi_job_post_response" {
-        results: Vec<JobArrayResponseMsgEntry> => named("job_array_response_array");
+        results: Vec<JobArrayResponseMsgEntry> => named("job_array_response_array") nullable();
         meta: Meta;
         errors: Vec<ErrorEntry> => named("openapi_errors");
         warnings: Vec<WarningEntry> => named("openapi_warnings");

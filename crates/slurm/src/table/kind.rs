@@ -155,6 +155,13 @@ macro_rules! plain {
                         }
                         parsed(text)
                     }
+                    // a number of the kind that may be unset
+                    Value::Object(map) if map.contains_key("number") => {
+                        if map.get("set") == Some(&Value::Bool(false)) {
+                            return None;
+                        }
+                        at.enter("number", |at| Self::read(map["number"].clone(), at))
+                    }
                     Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
                         at.mismatch($expected, &value);
                         None

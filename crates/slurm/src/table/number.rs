@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kind::{float, integer, parsed};
+use super::read::slurm_type;
 use super::{Kind, Reader, Schemas, Writer};
 use crate::errno::Errno;
 use crate::version::Version;
@@ -107,12 +108,19 @@ impl<T: Digit> Kind for Num<T> {
                 Some(converted.into())
             }
             Value::String(text) => {
-                if !at.is_query() {
+                let number: Self = number_word(text);
+                if !at.is_query() && matches!(number, Self::Unset) && !text.trim().is_empty() {
+                    no_number(&value, at);
+                } else if !at.is_query() {
                     at.mismatch("object (Slurm type=dictionary)", &value);
                 }
-                Some(number_word(text))
+                Some(number)
             }
-            Value::Bool(_) | Value::Array(_) => {
+            Value::Bool(_) => {
+                no_number(&value, at);
+                None
+            }
+            Value::Array(_) => {
                 at.mismatch("object (Slurm type=dictionary)", &value);
                 Some(Self::Unset)
             }
@@ -180,6 +188,16 @@ fn object_number<T: Digit>(map: &serde_json::Map<String, Value>, at: &mut Reader
     };
     // who gives a number means it, unless it says otherwise
     if set == Some(false) { Num::Unset } else { number.into() }
+}
+
+/// Says that something is no number.
+fn no_number(value: &Value, at: &mut Reader<'_>) {
+    if at.version() == Version::V40 {
+        at.mismatch("object (Slurm type=dictionary)", value);
+        at.problem(Errno::DATA_EXPECTED_OBJECT, format!("Expected dictionary but got {}", slurm_type(value)));
+    } else {
+        at.problem(Errno::DATA_CONVERSION, format!("Expected integer but got {value}"));
+    }
 }
 
 fn number_word<T: Digit>(text: &str) -> Num<T> {

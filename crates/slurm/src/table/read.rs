@@ -110,13 +110,22 @@ impl<'a> Reader<'a> {
 
     /// Reads what is in an object, or in an anonymous object within it.
     fn fields<T: Object>(&mut self, object: &mut T, folder: &str, map: Map<String, Value>) {
+        let mut rest = Vec::with_capacity(map.len());
+        let mut known = Vec::with_capacity(map.len());
         for (key, value) in map {
-            let within = |field: &&Field<T>| field.shown.has(self.version) && field.folder() == folder;
-            let field = T::FIELDS.iter().filter(within).find(|field| field.name() == key);
-            if let Some(field) = field {
-                self.enter(&key, |at| (field.read)(object, value, at));
-                continue;
+            let within =
+                |field: &Field<T>| field.shown.has(self.version) && field.folder() == folder && field.name() == key;
+            match T::FIELDS.iter().position(within) {
+                Some(place) => known.push((place, key, value)),
+                None => rest.push((key, value)),
             }
+        }
+        // as slurmrestd goes: field by field, and then what there is besides
+        known.sort_by_key(|(place, ..)| *place);
+        for (place, key, value) in known {
+            self.enter(&key, |at| (T::FIELDS[place].read)(object, value, at));
+        }
+        for (key, value) in rest {
             let inner = if folder.is_empty() { key.clone() } else { format!("{folder}/{key}") };
             let is_folder = T::FIELDS.iter().any(|field| {
                 field.shown.has(self.version)
@@ -132,12 +141,23 @@ impl<'a> Reader<'a> {
                     Errno::DATA_EXPECTED_OBJECT,
                     format!("Rejecting {} when dictionary expected", slurm_type(&other)),
                 ),
-                other => at.warn(format!(
-                    "Ignoring unknown field \"{key}\" of type {} in {}",
-                    slurm_type(&other),
-                    T::NAME.to_ascii_uppercase()
-                )),
+                other => at.unknown(&key, other, &T::NAME.to_ascii_uppercase()),
             });
+        }
+    }
+
+    /// Warns of what nobody knows; of a dictionary, of each thing in it.
+    fn unknown(&mut self, key: &str, value: Value, table: &str) {
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    self.enter(&key, |at| at.unknown(&key, value, table));
+                }
+            }
+            other => self.warn(format!(
+                "Ignoring unknown field \"{key}\" of type {} in DATA_PARSER_{table}",
+                slurm_type(&other)
+            )),
         }
     }
 
@@ -183,8 +203,10 @@ impl<'a> Reader<'a> {
         let text = found.to_string();
         let shown: String =
             if text.chars().count() > 120 { text.chars().take(120).chain("...".chars()).collect() } else { text };
+        // what it was is said from v0.0.41 on
+        let shown = if self.version == Version::V40 { String::new() } else { format!(": {shown}") };
         self.warn(format!(
-            "Expected OpenAPI type={expected} but got OpenAPI type={} (Slurm type={}): {shown}",
+            "Expected OpenAPI type={expected} but got OpenAPI type={} (Slurm type={}){shown}",
             openapi_type(found),
             slurm_type(found)
         ));

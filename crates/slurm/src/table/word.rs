@@ -156,6 +156,7 @@ impl<V: Vocabulary> Kind for Flags<V> {
             }
         };
         let mut flags: Vec<Cow<'static, str>> = Vec::with_capacity(items.len());
+        let mut are_known = true;
         for (index, item) in items.into_iter().enumerate() {
             let text = match &item {
                 Value::String(text) => text.trim().to_owned(),
@@ -163,8 +164,14 @@ impl<V: Vocabulary> Kind for Flags<V> {
             };
             match find::<V>(&text) {
                 Some(word) => flags.push(word.into()),
-                None => at.item(index, |at| at.problem(Errno::DATA_INVALID_FLAG, format!("Unknown flag \"{text}\""))),
+                None => {
+                    at.item(index, |at| at.problem(Errno::DATA_INVALID_FLAG, format!("Unknown flag \"{text}\"")));
+                    are_known = false;
+                }
             }
+        }
+        if !are_known && at.version() == Version::V40 && !at.is_query() {
+            at.problem(Errno::DATA_INVALID_FLAG, "Parsing flags failed");
         }
         Some(Self::of(flags))
     }

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::ledger::Question;
+use jobgate_slurm::operations::Call as Operation;
 use jobgate_slurm::site::Seen;
 
 use super::super::answer::Reply;
@@ -14,6 +15,11 @@ const FAILED: &str = "Failed to ask the accounting database";
 
 /// Carries out any operation of `/slurmdb`.
 pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Outcome {
+    if call.operation.call == Operation::DbdPostJobs && !names_records(&call.body) {
+        // older servers of Slurm's do not survive it
+        let words = "the request has no field \"job_id_list\": give the list";
+        return Err(Failure::new(Errno::DATA_PATH_NOT_FOUND, "#/job_id_list/", words));
+    }
     let question = Question {
         call: call.operation.call,
         version: call.version,
@@ -33,4 +39,9 @@ pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Outcome {
     let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let reply = if status == StatusCode::NOT_MODIFIED { Reply::not_modified() } else { Reply::json(status, told.body) };
     Ok(Reply { by: Some(told.way.to_string()), ..reply })
+}
+
+/// Whether a change of records says of which.
+fn names_records(body: &serde_json::Value) -> bool {
+    body["job_id_list"].as_array().is_some_and(|list| !list.is_empty() && list.iter().all(serde_json::Value::is_string))
 }

@@ -8,7 +8,7 @@ use jobgate_slurm::objects::{Job, JobAllocRequest, JobAllocResp};
 
 use super::super::call::{Call, Outcome, failed};
 use super::super::error::Failure;
-use super::super::routes::submit::{self, TAKEN_BACK, submitter};
+use super::super::routes::submit::{self, TAKEN_BACK, neither, submitter};
 use jobgate_slurm::cluster::Reach;
 
 const ALLOCATE: &str = "slurm_allocate_resources_blocking()";
@@ -29,7 +29,8 @@ pub(super) fn allocate(call: &mut Call) -> Outcome {
             let words = format!("{REFUSED}: allocations of several components are not asked for from a real cluster");
             return Err(Failure::new(Errno::NOT_SUPPORTED, ALLOCATE, words));
         }
-        _ => return Err(wrong("Specify only one \"job\" or \"hetjob\" fields but never both")),
+        (Some(_), Some(_)) => return Err(wrong("Specify only one \"job\" or \"hetjob\" fields but never both")),
+        _ => return Err(neither(call)),
     };
     let who = submitter(call, &desc)?;
     // said by the credential

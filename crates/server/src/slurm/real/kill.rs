@@ -35,7 +35,7 @@ pub(super) fn one(call: &mut Call, seen: &dyn Seen) -> Outcome {
         // nothing is said of it by slurmrestd; who was refused has to learn it
         Errno::INVALID_JOB_ID => Err(unknown(&call.path_name(), "op_handler_job")),
         errno => {
-            let status = status_of(errno, call.version);
+            let status = status_of(errno, call.follows());
             Ok(call.refuse_in(Failure::of(&fault, KILL, REFUSED).with(status), Plain::default()))
         }
     }
@@ -43,12 +43,38 @@ pub(super) fn one(call: &mut Call, seen: &dyn Seen) -> Outcome {
 
 /// `DELETE /slurm/V/jobs`
 pub(super) fn many(call: &mut Call, seen: &dyn Seen) -> Outcome {
-    let filter: KillJobs = call.read_body()?;
+    let refused = |call: &mut Call, failure| Ok(call.refuse_in(failure, KillJobsResp::default()));
+    if let Some(kind) = not_a_list(&call.body) {
+        // numbers that are not in a list may be meant for something else
+        let words = format!("Unexpected type {kind} when expecting a list");
+        return refused(call, Failure::new(Errno::DATA_CONVERSION, "#/jobs/", words));
+    }
+    let filter: KillJobs = match call.read_body() {
+        Ok(filter) => filter,
+        Err(failure) => return refused(call, failure),
+    };
     // a signal that nobody knows is refused; slurmrestd kills the jobs
     signal_of(filter.signal.as_deref())?;
+    if filter.jobs.iter().flatten().any(|job| JobRef::parse(job).is_err()) {
+        return refused(call, Failure::new(Errno::JOB_ZERO, KILL, REFUSED));
+    }
+    let named = KillJobs { signal: None, flags: None, ..filter.clone() };
+    if named == KillJobs::default() {
+        return refused(call, Failure::new(Errno::KILL_NOTHING, KILL, REFUSED));
+    }
     match seen.signal_many(&filter) {
         Ok(status) => Ok(call.answer(KillJobsResp { status: Some(status), ..KillJobsResp::default() })),
         Err(fault) => Ok(call.refuse_in(Failure::of(&fault, KILL, REFUSED), KillJobsResp::default())),
+    }
+}
+
+/// What `jobs` is instead of a list, or of a text with commas; `None`: it is one, or is not there.
+fn not_a_list(body: &serde_json::Value) -> Option<&'static str> {
+    match body.get("jobs")? {
+        serde_json::Value::Number(_) => Some("64 bit integer"),
+        serde_json::Value::Bool(_) => Some("boolean"),
+        serde_json::Value::Object(_) => Some("dictionary"),
+        _ => None,
     }
 }
 

@@ -10,11 +10,13 @@ mod update;
 
 use jobgate_slurm::array::JobRef;
 use jobgate_slurm::errno::Errno;
+use jobgate_slurm::objects::JobDesc;
 use jobgate_slurm::operations::{Call as Operation, Plugin};
 use jobgate_slurm::site::Seen;
 
 use super::call::{Call, Outcome};
 use super::error::Failure;
+use super::routes::unknown;
 
 /// Carries out an operation; `None`: it is the same on every cluster.
 pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Option<Outcome> {
@@ -37,7 +39,17 @@ pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Option<Outcome> {
 /// The job that the path names.
 fn named(call: &Call, source: &str) -> Result<JobRef, Failure> {
     let bad = || Failure::new(Errno::REST_INVALID_QUERY, source, "Rejecting request. Failure parsing parameters");
-    JobRef::parse(&call.path_name()).map_err(|_| bad())
+    let job = JobRef::parse(&call.path_name()).map_err(|_| bad())?;
+    if job.job > MOST { Err(unknown(&call.path_name(), source)) } else { Ok(job) }
+}
+
+/// The highest number that a job can have.
+const MOST: u32 = 0x03ff_ffff;
+
+/// Whether a job is asked for in the name of somebody else, by somebody who may not: the controller refuses that.
+fn is_anothers(call: &Call, desc: &JobDesc) -> bool {
+    let named = desc.user_id.as_deref().filter(|user| !user.is_empty());
+    !call.asker.administrator && named.is_some_and(|user| user != call.asker.login)
 }
 
 /// Whether a fault is about one job, and not about the controller or who asks.

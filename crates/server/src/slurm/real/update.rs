@@ -2,12 +2,12 @@
 
 use jobgate_slurm::array::Part;
 use jobgate_slurm::errno::Errno;
-use jobgate_slurm::objects::{JobDesc, JobPostResponse};
+use jobgate_slurm::objects::JobDesc;
 use jobgate_slurm::site::Seen;
-use jobgate_slurm::version::Version;
 
 use super::super::call::{Call, Outcome};
 use super::super::error::{Failure, status_of};
+use super::super::routes::update::{empty, unread};
 
 const UPDATE: &str = "slurm_update_job2()";
 const REFUSED: &str = "Job update requested failed";
@@ -16,9 +16,14 @@ const NO_TASKS: &str = "Rejecting request. Submit job update against Array Job's
 /// `POST /slurm/V/job/ID`: what the description does not name stays as it is.
 pub(super) fn update(call: &mut Call, seen: &dyn Seen) -> Outcome {
     let job = super::named(call, "op_handler_job")?;
-    let desc: JobDesc = call.read_body()?;
-    let first = call.version == Version::V40;
-    let answer = JobPostResponse { results: first.then(Vec::new), ..JobPostResponse::default() };
+    let desc: JobDesc = match call.read_body() {
+        Ok(desc) => desc,
+        Err(failure) => return Ok(unread(call, failure)),
+    };
+    let answer = empty(call);
+    if super::is_anothers(call, &desc) {
+        return Ok(call.refuse_in(Failure::new(Errno::USER_ID, UPDATE, REFUSED), answer));
+    }
     if matches!(job.part, Part::Task(_)) {
         return Ok(call.refuse_in(Failure::new(Errno::REST_INVALID_QUERY, "_job_post_update", NO_TASKS), answer));
     }
@@ -28,7 +33,7 @@ pub(super) fn update(call: &mut Call, seen: &dyn Seen) -> Outcome {
         Ok(()) => Ok(call.answer(answer)),
         Err(fault) => {
             let failure = Failure::of(&fault, UPDATE, REFUSED);
-            let status = status_of(fault.errno, call.version);
+            let status = status_of(fault.errno, call.follows());
             Ok(call.refuse_in(failure.with(status), answer))
         }
     }

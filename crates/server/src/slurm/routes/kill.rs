@@ -42,7 +42,7 @@ pub(super) fn one(call: &mut Call) -> Outcome {
     match failures.first() {
         Some((_, fault)) if fault.errno != Errno::ALREADY_DONE => {
             call.note(fault.errno, KILL, format!("{REFUSED}: {}", fault.errno));
-            Ok(call.answer_with(status_of(fault.errno, call.version), Plain::default()))
+            Ok(call.answer_with(status_of(fault.errno, call.follows()), Plain::default()))
         }
         _ => Ok(call.done()),
     }

@@ -9,7 +9,7 @@ mod requeue;
 mod reservations;
 mod states;
 pub(super) mod submit;
-mod update;
+pub(super) mod update;
 mod words;
 
 use jobgate_slurm::operations::Call as Operation;

@@ -9,9 +9,11 @@ use jobgate_slurm::version::Version;
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome, failed};
-use super::super::error::Failure;
+use super::super::error::{Failure, Followed};
+use super::words::missing;
 
 const UPDATE: &str = "_update_node";
+const UPDATE_MANY: &str = "_update_nodes";
 
 /// `GET /slurm/V/nodes`
 pub(super) fn list(call: &mut Call) -> Outcome {
@@ -58,7 +60,7 @@ pub(super) fn update(call: &mut Call) -> Outcome {
     call.administrators_only(UPDATE, &words)?;
     let names =
         names_of(std::slice::from_ref(&name)).map_err(|_| Failure::new(Errno::INVALID_NODE_NAME, UPDATE, &*words))?;
-    apply(call, &names, &change, &words)
+    apply(call, &names, &change, (UPDATE, &words))
 }
 
 /// `POST /slurm/V/nodes`: the body names the nodes.
@@ -66,19 +68,20 @@ pub(super) fn update_many(call: &mut Call) -> Outcome {
     let change: NodeUpdate = call.read_body()?;
     let named = change.name.clone().unwrap_or_default();
     let words = format!("Failure to update node {}", named.join(","));
-    call.administrators_only(UPDATE, &words)?;
-    let names = names_of(&named).map_err(|_| Failure::new(Errno::INVALID_NODE_NAME, UPDATE, &*words))?;
-    apply(call, &names, &change, &words)
+    call.administrators_only(UPDATE_MANY, &words)?;
+    let names = names_of(&named).map_err(|_| Failure::new(Errno::INVALID_NODE_NAME, UPDATE_MANY, &*words))?;
+    apply(call, &names, &change, (UPDATE_MANY, &words))
 }
 
-fn apply(call: &mut Call, names: &[String], change: &NodeUpdate, words: &str) -> Outcome {
+/// `said`: who says in which words that it failed.
+fn apply(call: &mut Call, names: &[String], change: &NodeUpdate, said: (&str, &str)) -> Outcome {
     let user = change.reason_uid.clone().filter(|user| !user.is_empty()).unwrap_or_else(|| call.asker.login.clone());
     call.cluster().update_nodes(names, change, &user).map_err(|fault| match fault.errno {
         // release 24.11 has no number of its own for a change that cannot be
         Errno::NODE_TRANSITION if call.version == Version::V40 => {
-            Failure::of(&Fault { errno: Errno::INVALID_NODE_STATE, ..fault }, UPDATE, words)
+            Failure::of(&Fault { errno: Errno::INVALID_NODE_STATE, ..fault }, said.0, said.1)
         }
-        _ => Failure::of(&fault, UPDATE, words),
+        _ => Failure::of(&fault, said.0, said.1),
     })?;
     Ok(call.done())
 }
@@ -92,7 +95,7 @@ fn names_of(lists: &[String]) -> Result<Vec<String>, Fault> {
 /// `DELETE /slurm/V/node/NAME`
 pub(super) fn delete(call: &mut Call) -> Outcome {
     let name = call.path_name();
-    let verb = if call.version.number() >= 42 { "delete" } else { "update" };
+    let verb = if call.follows() >= Followed::V26_05 { "delete" } else { "update" };
     let words = format!("Failure to {verb} node {name}");
     call.administrators_only("op_handler_node", &words)?;
     call.cluster().delete_node(&name).map_err(failed("op_handler_node", &words))?;
@@ -104,7 +107,7 @@ pub(super) fn create(call: &mut Call) -> Outcome {
     let request: CreateNodeReq = call.read_body()?;
     let words = "Failure to create node";
     call.administrators_only("_create_node", words)?;
-    let line = request.node_conf.unwrap_or_default();
+    let line = request.node_conf.ok_or_else(|| missing("node_conf"))?;
     call.cluster().create_node(&line).map_err(failed("_create_node", words))?;
     Ok(call.done())
 }

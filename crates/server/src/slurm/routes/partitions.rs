@@ -8,8 +8,9 @@ use jobgate_slurm::table::Time;
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome, failed};
-use super::super::error::Failure;
+use super::super::error::{Failure, Followed};
 use super::nodes::unchanged;
+use super::words::missing;
 
 /// `GET /slurm/V/partitions`
 pub(super) fn list(call: &mut Call) -> Outcome {
@@ -35,7 +36,7 @@ fn query(call: &mut Call, name: Option<&str>) -> Outcome {
         if partitions.is_empty() {
             let words = format!("Unable to find partition {name}");
             // up to release 25.11 an error, afterwards a warning
-            if call.version.number() < 42 {
+            if call.follows() < Followed::V26_05 {
                 return Err(Failure::new(Errno::REST_INVALID_QUERY, "op_handler_partition", words)
                     .with(StatusCode::UNPROCESSABLE_ENTITY));
             }
@@ -49,19 +50,27 @@ fn query(call: &mut Call, name: Option<&str>) -> Outcome {
 
 /// `POST /slurm/V/partitions`
 pub(super) fn update(call: &mut Call) -> Outcome {
-    let request: PartitionsModReq = call.read_body()?;
-    let partitions = request.partitions.unwrap_or_default();
-    for partition in &partitions {
-        let name = partition.name.as_deref().unwrap_or_default();
-        let words = format!("Failed to create partition {name}");
-        call.administrators_only("slurm_create_partition", &words)?;
-    }
+    let unread = |failure: Failure| failure.unread("_partitions_mod", "Rejecting request. Failure parsing query");
+    let request: PartitionsModReq = call.read_body().map_err(|failure| {
+        // unlike others, with the status of what it could not read
+        unread(failure).with(StatusCode::INTERNAL_SERVER_ERROR)
+    })?;
+    let partitions = request.partitions.ok_or_else(|| unread(missing("partitions")))?;
+    let there = call.cluster().partitions().map_err(failed("slurm_load_partitions()", "Unable to query partitions"))?;
     let mut faults = Vec::new();
-    for partition in &partitions {
+    for (index, partition) in partitions.iter().enumerate() {
+        let Some(name) = partition.name.as_deref().filter(|name| !name.is_empty()) else {
+            let words = format!("The partition description at index {index} must specify a name. Skipping");
+            faults.push(Failure::new(Errno::INVALID_PARTITION, "_foreach_create_update_partition", words));
+            continue;
+        };
+        let is_there = there.iter().any(|one| one.name.as_deref() == Some(name));
+        let verb = if is_there { "update" } else { "create" };
+        let source = format!("slurm_{verb}_partition");
+        let words = format!("Failed to {verb} partition {name} with description at index {index}");
+        call.administrators_only(&source, &words)?;
         if let Err(fault) = call.cluster().update_partition(partition) {
-            let name = partition.name.as_deref().unwrap_or_default();
-            let words = format!("Failed to create partition {name}");
-            faults.push(Failure::of(&fault, "slurm_create_partition", &words));
+            faults.push(Failure::of(&fault, &source, &words));
         }
     }
     match faults.into_iter().reduce(|mut all, mut next| {

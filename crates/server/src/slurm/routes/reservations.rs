@@ -7,10 +7,14 @@ use jobgate_slurm::table::Time;
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome, failed};
-use super::super::error::Failure;
+use super::super::error::{Failure, Followed};
 use super::nodes::unchanged;
 
-const CREATE: &str = "slurm_create_reservation";
+/// What is shown of a time that was not given.
+const UNSAID: u64 = 0xffff_fffe;
+const LIST: &str = "_parse_resv_desc_list";
+const UNREAD: &str = "Rejecting request. Failure parsing parameters";
+const NONE: &str = "No reservation descriptions specified in reservations array";
 
 /// `GET /slurm/V/reservations`
 pub(super) fn list(call: &mut Call) -> Outcome {
@@ -33,7 +37,13 @@ fn query(call: &mut Call, name: Option<&str>) -> Outcome {
     }
     let mut reservations = call.cluster().reservations().map_err(failed)?;
     if let Some(name) = name {
+        let none_at_all = reservations.is_empty();
         reservations.retain(|reservation| reservation.name.as_deref() == Some(name));
+        if reservations.is_empty() && !none_at_all && call.real().is_some() && call.follows() >= Followed::V26_05 {
+            // where there are others, it says so
+            let words = format!("Unable to find reservation {name}");
+            return Err(Failure::new(Errno::REST_INVALID_QUERY, "_get_single_reservation", words));
+        }
         if reservations.is_empty() {
             // with this number, and as a success, as slurmrestd has it: clients look at `errors`
             call.note(Errno::NONE, LOAD, format!("Unable to query reservations: there is none named {name}"));
@@ -46,14 +56,22 @@ fn query(call: &mut Call, name: Option<&str>) -> Outcome {
 
 /// `POST /slurm/V/reservation`: makes it, or changes the one of that name.
 pub(super) fn update(call: &mut Call) -> Outcome {
-    let desc: ReservationDesc = call.read_body()?;
+    let desc: ReservationDesc = call.read_body_for("_parse_resv_desc", UNREAD)?;
     apply(call, vec![desc])
 }
 
 /// `POST /slurm/V/reservations`
 pub(super) fn update_many(call: &mut Call) -> Outcome {
-    let request: ReservationModReq = call.read_body()?;
-    apply(call, request.reservations.unwrap_or_default())
+    let request: ReservationModReq = call.read_body_for(LIST, UNREAD)?;
+    match request.reservations {
+        Some(descs) => {
+            if descs.is_empty() {
+                call.warn(LIST, NONE);
+            }
+            apply(call, descs)
+        }
+        None => Err(Failure::new(Errno::REST_INVALID_QUERY, LIST, NONE)),
+    }
 }
 
 fn apply(call: &mut Call, descs: Vec<ReservationDesc>) -> Outcome {
@@ -63,6 +81,9 @@ fn apply(call: &mut Call, descs: Vec<ReservationDesc>) -> Outcome {
         match one(call, &desc) {
             Ok(name) => {
                 desc.name = Some(name);
+                for time in [&mut desc.start_time, &mut desc.end_time] {
+                    time.get_or_insert(Time::at(UNSAID));
+                }
                 done.push(desc);
             }
             Err(mut next) => match &mut failure {
@@ -82,9 +103,20 @@ fn one(call: &Call, desc: &ReservationDesc) -> Result<String, Failure> {
     if name.is_empty() {
         return Err(Failure::new(Errno::INVALID_RESERVATION, "_mod_reservation", "Reservation must be given."));
     }
-    let words = format!("Error creating reservation  {name}");
-    call.administrators_only(CREATE, &words)?;
-    call.cluster().update_reservation(desc).map_err(|fault| Failure::of(&fault, CREATE, &words))
+    let all =
+        call.cluster().reservations().map_err(failed("slurm_load_reservations()", "Unable to query reservations"))?;
+    let is_there = all.iter().any(|one| one.name.as_deref() == Some(name));
+    let (source, words) = if is_there {
+        ("slurm_update_reservation", format!("Error updating reservation {name}"))
+    } else {
+        ("slurm_create_reservation", format!("Error creating reservation  {name}"))
+    };
+    call.administrators_only(source, &words)?;
+    if !is_there && call.real().is_some() && desc.start_time.is_none() {
+        let words = "A start time must be given.  No reservation created.";
+        return Err(Failure::new(Errno::INVALID_RESERVATION, "validate_resv_create_desc", words));
+    }
+    call.cluster().update_reservation(desc).map_err(|fault| Failure::of(&fault, source, &words))
 }
 
 /// `DELETE /slurm/V/reservation/NAME`

@@ -16,7 +16,7 @@ use jobgate_slurm::table::Num;
 
 use super::super::call::{Call, Outcome, failed};
 use super::super::convert::{spec, time_limit};
-use super::super::error::Failure;
+use super::super::error::{Failure, Followed};
 use super::super::permit::acting;
 
 pub(in super::super) const SUBMIT: &str = "slurm_submit_batch_job()";
@@ -141,8 +141,8 @@ pub(in super::super) fn check(call: &Call, desc: &JobDesc) -> Result<(), Failure
         return Err(refused(Errno::NO_WORKING_DIRECTORY));
     }
     if desc.environment.as_ref().is_none_or(Vec::is_empty) {
-        let older = call.version.number() < 42;
-        return Err(refused(if older { Errno::WRITING_SCRIPT } else { Errno::ENVIRONMENT_MISSING }));
+        let newer = call.follows() >= Followed::V25_05 && call.version.number() > 41;
+        return Err(refused(if newer { Errno::ENVIRONMENT_MISSING } else { Errno::WRITING_SCRIPT }));
     }
     Ok(())
 }
@@ -232,6 +232,14 @@ fn default_minutes(call: &Call, desc: &JobDesc) -> Result<i64, Failure> {
     Ok(limit.unwrap_or(UNLIMITED))
 }
 
+/// Neither a job nor components were named.
+pub(in super::super) fn neither(call: &Call) -> Failure {
+    // as each release spells it
+    let verb = if call.follows() < Followed::V26_05 { "Specifing" } else { "Specifying" };
+    let words = format!("{verb} either \"job\" or \"hetjob\" fields are required to allocate job");
+    Failure::new(Errno::REST_INVALID_QUERY, "op_handler_alloc_job", words)
+}
+
 /// `POST /slurm/V/job/allocate`: answers when the job has started. The allocation is a job that sleeps until it is cancelled
 /// or its time is up.
 pub(super) fn allocate(call: &mut Call) -> Outcome {
@@ -240,7 +248,8 @@ pub(super) fn allocate(call: &mut Call) -> Outcome {
     let mut desc = match (request.job, request.hetjob) {
         (Some(job), None) => job,
         (None, Some(jobs)) if !jobs.is_empty() => together(call, jobs),
-        _ => return Err(wrong("Specify only one \"job\" or \"hetjob\" fields but never both")),
+        (Some(_), Some(_)) => return Err(wrong("Specify only one \"job\" or \"hetjob\" fields but never both")),
+        _ => return Err(neither(call)),
     };
     desc.environment = desc.environment.filter(|environment| !environment.is_empty()).or(Some(vec![String::new()]));
     desc.current_working_directory = desc.current_working_directory.or(Some("/tmp".into()));

@@ -4,10 +4,11 @@ use jobgate_engine::Need;
 use jobgate_slurm::cluster::{Fault, Located};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::{JobArrayResponseMsgEntry, JobDesc, JobPostResponse};
+use jobgate_slurm::version::Version;
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome, failed};
-use super::super::error::status_of;
+use super::super::error::{Failure, status_of};
 use super::super::permit::Permits;
 use super::jobs::{job_id, unknown};
 
@@ -17,7 +18,10 @@ const REFUSED: &str = "Job update requested failed";
 /// `POST /slurm/V/job/ID`: the body is the description itself. What it does not name stays as it is.
 pub(super) fn update(call: &mut Call) -> Outcome {
     let (id, task) = job_id(call, "op_handler_job")?;
-    let desc: JobDesc = call.read_body()?;
+    let desc: JobDesc = match call.read_body() {
+        Ok(desc) => desc,
+        Err(failure) => return Ok(unread(call, failure)),
+    };
     let located = call.cluster().locate(id, task).map_err(failed(UPDATE, REFUSED))?;
     if located.is_empty() {
         return Err(unknown(&call.path_name(), "op_handler_job"));
@@ -43,18 +47,29 @@ fn answer(call: &mut Call, outcomes: &[(&Located, Result<(), Fault>)]) -> Reply 
             let words =
                 if fault.description.is_empty() { REFUSED.into() } else { format!("{REFUSED}: {}", fault.description) };
             call.note(fault.errno, UPDATE, words);
-            status_of(fault.errno, call.version)
+            status_of(fault.errno, call.follows())
         }
         _ => axum::http::StatusCode::OK,
     };
     // one job has no results of its own; an array has those of its tasks
     let results = (outcomes.len() > 1)
         .then(|| outcomes.iter().map(|(job, outcome)| entry(job, outcome.as_ref().err())).collect());
-    let older = call.version.number() < 42;
-    call.answer_with(
-        status,
-        JobPostResponse { results: results.or(older.then(Vec::new)), ..JobPostResponse::default() },
-    )
+    let answer = empty(call);
+    call.answer_with(status, JobPostResponse { results: results.or(answer.results), ..JobPostResponse::default() })
+}
+
+/// The answer that says nothing of single jobs.
+pub(in super::super) fn empty(call: &Call) -> JobPostResponse {
+    let first = call.version == Version::V40;
+    JobPostResponse { results: first.then(Vec::new), ..JobPostResponse::default() }
+}
+
+/// A description that cannot be read, as slurmrestd says it.
+pub(in super::super) fn unread(call: &mut Call, failure: Failure) -> Reply {
+    let status = Some(axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+    let failure = failure.unread("_job_post_update", "Rejecting request. Failure parsing job update request.");
+    let answer = empty(call);
+    call.refuse_in(Failure { status, ..failure }, answer)
 }
 
 /// What became of one job.
