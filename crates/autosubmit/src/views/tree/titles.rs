@@ -134,13 +134,12 @@ pub(in crate::views) fn uniform_tag(statuses: impl Iterator<Item = JobStatus>) -
 }
 
 /// How an experiment writes its dates: to the day, to the hour or to the minute, whatever one of them needs.
-pub fn date_form(dates: impl Iterator<Item = DateTime> + Clone) -> &'static str {
-    if dates.clone().any(|date| date.minute() > 1) {
-        "%Y%m%d%H%M"
-    } else if dates.clone().any(|date| date.hour() > 1) {
-        "%Y%m%d%H"
-    } else {
-        "%Y%m%d"
+pub fn date_form(dates: impl Iterator<Item = DateTime>) -> &'static str {
+    let needs = |(hour, minute), date: DateTime| (hour || date.hour() > 1, minute || date.minute() > 1);
+    match dates.fold((false, false), needs) {
+        (_, true) => "%Y%m%d%H%M",
+        (true, _) => "%Y%m%d%H",
+        _ => "%Y%m%d",
     }
 }
 
