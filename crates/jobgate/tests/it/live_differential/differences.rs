@@ -46,6 +46,12 @@ const ALLOWED: &[(&str, std::ops::RangeInclusive<u32>, &str, &str)] = &[
     ("node/", 40..=45, "nodes/-/partitions", "slurmrestd takes a single node for the cluster's first one"),
     ("stored slurm/node", 40..=45, "nodes/-/port", "each node has its own"),
     ("stored slurm/job", 40..=45, "cores/-/status", "whichever cores were free"),
+    (
+        "stored slurm/job",
+        40..=45,
+        "jobs/-/group_",
+        "whom root submits for keeps its own group with ours, and gets root's",
+    ),
     ("stored slurmdb", 40..=45, "/-/id", "rows are numbered as they are made"),
 ];
 

@@ -47,8 +47,9 @@ pub(super) fn submit(call: &mut Call) -> Outcome {
     let message = remarks.iter().find(said).map(|remark| remark.words.clone()).unwrap_or_default();
     let errno = remarks.iter().find_map(|remark| remark.number).map_or(Errno::NONE, Errno);
     if errno != Errno::NONE {
-        call.warn(words.source, format!("Job submission resulted in non-zero return code: {}", errno.text()));
-        call.warn(words.source, errno.text());
+        let kind = if words.source == SUBMIT { "Job" } else { "HetJob" };
+        call.warn(words.source, format!("{kind} submission resulted in non-zero return code: {}", errno.text()));
+        call.warn(SUBMIT, errno.text());
     }
     let result = JobSubmitResponseMsg {
         job_id: Some(job_id),

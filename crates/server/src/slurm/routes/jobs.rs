@@ -32,7 +32,8 @@ pub(super) fn list(call: &mut Call) -> Outcome {
     let user = visible_user(call);
     let audience = Audience { class: call.real().map(|seen| seen.class().to_owned()), user: user.clone() };
     let rendered = slurm.listings.jobs(call.cluster(), call.version, &audience).map_err(failed)?;
-    if rendered.jobs == 0 && call.version.number() == 43 {
+    let warns = call.version.number() == 43 || call.version.number() == 42 && call.real().is_some();
+    if rendered.jobs == 0 && warns {
         call.warn("", "Zero jobs to dump");
     }
     // weak: `meta` says who asked
