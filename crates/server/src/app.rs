@@ -46,16 +46,18 @@ impl App {
         let backends = backends(&engine, settings);
         let gatekeeper = Gatekeeper::new(settings.mode, &settings.hosts, &settings.auth, backends);
         let audit = Audit::new(&settings.audit);
+        let autosubmit = settings.autosubmit.clone().map(|settings| Arc::new(Autosubmit::new(settings)));
+        let answers = autosubmit.as_ref().map(|autosubmit| &autosubmit.answers.again);
         Self {
             engine,
-            metrics: Metrics::new(audit.counters(), &gatekeeper.rates.refused),
+            metrics: Metrics::new(audit.counters(), &gatekeeper.rates.refused, answers),
             gatekeeper,
             audit,
             damper: Damper::default(),
             limits: settings.limits.clone(),
             listings: Listings::new(settings.limits.listing_cache),
             slurm: settings.slurm.clone().map(|slurm| Arc::new(Slurm::new(slurm))),
-            autosubmit: settings.autosubmit.clone().map(|settings| Arc::new(Autosubmit::new(settings))),
+            autosubmit,
             launches: Semaphore::new(LAUNCHES),
             launching: Mutex::default(),
             settlers: Semaphore::new(SETTLERS),

@@ -92,7 +92,7 @@ fn leaf_title(name: &str, status: JobStatus, word: &str, (queue, run): (i64, i64
 
 /// How long a row waited and ran.
 fn spans(row: &Try, status: JobStatus, moment: Moment) -> (i64, i64) {
-    let finish = if status == JobStatus::Running && row.finish <= 0 { moment.now } else { row.finish };
+    let finish = if status == JobStatus::Running && row.finish <= 0 { moment.now() } else { row.finish };
     let span = |from: i64, to: i64| if from > 0 && to > from { to - from } else { 0 };
     (span(row.submit, row.start), span(row.start, finish))
 }
