@@ -10,6 +10,7 @@ mod at;
 mod attacks;
 mod audit;
 mod autosubmit;
+mod autosubmit_kept;
 mod autosubmit_runs;
 mod biscuits;
 mod certified;
