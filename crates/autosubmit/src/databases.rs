@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod drawing;
 mod encryption;
 pub mod history;
+mod idle;
 pub mod metrics;
 pub mod packages;
 pub(crate) mod posted;
@@ -18,13 +19,16 @@ pub mod structure;
 pub(crate) mod write;
 pub mod written;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use thiserror::Error;
+
+use crate::basis;
+use crate::kept::Identity;
 
 /// So long a writer's lock is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -140,11 +144,25 @@ pub(crate) struct Database<'a> {
     open: Open<'a>,
     /// The file; of a server the schema, in its place
     path: PathBuf,
+    failed: Cell<bool>,
+}
+
+/// A file that could be read stays open for whoever asks next.
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        if let Open::File(connection, identity) = &mut self.open
+            && let Some(connection) = connection.take().filter(|_| !self.failed.get())
+            && run(&connection, "COMMIT").is_ok()
+        {
+            idle::put(&self.path, *identity, connection);
+        }
+    }
 }
 
 #[derive(Debug)]
 enum Open<'a> {
-    File(Connection),
+    /// `None`: it was given back. With what was at the path before it was opened.
+    File(Option<Connection>, Identity),
     Schema(Box<RefCell<postgres::Lease<'a>>>, &'a str),
 }
 
@@ -213,34 +231,43 @@ impl<'a> Database<'a> {
             Source::File(path) => path,
             Source::Schema(server, schema) => {
                 let open = Open::Schema(Box::new(RefCell::new(server.lease()?)), schema);
-                return Ok(Self { open, path: schema.into() });
+                return Ok(Self { open, path: schema.into(), failed: Cell::default() });
             }
         };
+        let identity = Identity::of(path);
         // SQLite calls a folder, a missing file and one that may not be read by the same name
+        basis::note_database(path);
         if !path.is_file() {
             return Err(DatabaseError::Missing { path: path.to_owned() });
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(uri(path), flags).and_then(|connection| {
-            connection.busy_timeout(PATIENCE)?;
-            connection.pragma_update(None, "query_only", true)?;
-            connection.pragma_update(None, "trusted_schema", false)?;
+        let opened = idle::take(path, identity).map_or_else(|| open(path), Ok).and_then(|connection| {
+            // all that is asked is answered from the same state of the file
+            run(&connection, "BEGIN")?;
             Ok(connection)
         });
         let connection = opened.map_err(|source| failure(path, source))?;
-        Ok(Self { open: Open::File(connection), path: path.to_owned() })
+        let open = Open::File(Some(connection), identity);
+        Ok(Self { open, path: path.to_owned(), failed: Cell::default() })
+    }
+
+    /// What is open.
+    fn opened(&self) -> Either<'_, 'a> {
+        match &self.open {
+            Open::File(connection, _) => Either::File(connection.as_ref().expect("invariant: it is given back last")),
+            Open::Schema(lease, schema) => Either::Schema(lease, schema),
+        }
     }
 
     /// Whether there is an ordinary table of this name.
     pub(crate) fn has_table(&self, table: &str) -> Result<bool, DatabaseError> {
-        let connection = match &self.open {
-            Open::File(connection) => connection,
-            Open::Schema(lease, schema) => return lease.borrow_mut().has_table(schema, table),
+        let connection = match self.opened() {
+            Either::File(connection) => connection,
+            Either::Schema(lease, schema) => return lease.borrow_mut().has_table(schema, table),
         };
         let query =
             "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1 AND sql NOT LIKE 'CREATE VIRTUAL%'";
-        let count: i64 =
-            connection.query_row(query, [table], |row| row.get(0)).map_err(|source| self.failure(source))?;
+        let count = connection.prepare_cached(query).and_then(|mut found| found.query_row([table], |row| row.get(0)));
+        let count: i64 = count.map_err(|source| self.failure(source))?;
         Ok(count > 0)
     }
 
@@ -254,9 +281,9 @@ impl<'a> Database<'a> {
         mut each: impl FnMut(&Row<'_>) -> T,
     ) -> Result<Vec<T>, DatabaseError> {
         let columns = self.known(table, columns)?;
-        let connection = match &self.open {
-            Open::File(connection) => connection,
-            Open::Schema(lease, schema) => {
+        let connection = match self.opened() {
+            Either::File(connection) => connection,
+            Either::Schema(lease, schema) => {
                 return lease.borrow_mut().read((schema, table), &columns, rest, parameters, each);
             }
         };
@@ -267,7 +294,7 @@ impl<'a> Database<'a> {
         let selected: Vec<String> = columns.iter().map(select).collect();
         let query = format!("SELECT {} FROM \"{table}\" {rest}", selected.join(", "));
         let failed = |source| self.failure(source);
-        let mut statement = connection.prepare(&query).map_err(failed)?;
+        let mut statement = connection.prepare_cached(&query).map_err(failed)?;
         let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(failed)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
@@ -281,9 +308,9 @@ impl<'a> Database<'a> {
 
     #[cfg(test)]
     fn connection(&self) -> &Connection {
-        match &self.open {
-            Open::File(connection) => connection,
-            Open::Schema(..) => panic!("this is no file"),
+        match self.opened() {
+            Either::File(connection) => connection,
+            Either::Schema(..) => panic!("this is no file"),
         }
     }
 
@@ -292,16 +319,16 @@ impl<'a> Database<'a> {
         if !self.has_table(table)? {
             // in a schema a table that is not there is what a file is that is not there
             return Err(match self.open {
-                Open::File(_) => DatabaseError::NoTable { path: self.path.clone(), table },
+                Open::File(..) => DatabaseError::NoTable { path: self.path.clone(), table },
                 Open::Schema(..) => DatabaseError::Missing { path: self.path.join(table) },
             });
         }
-        let known = match &self.open {
+        let known = match self.opened() {
             // table_info leaves generated columns out
-            Open::File(connection) => {
+            Either::File(connection) => {
                 self.strings(connection, &format!("SELECT name FROM pragma_table_info('{table}')"))?
             }
-            Open::Schema(lease, schema) => lease.borrow_mut().columns(schema, table)?,
+            Either::Schema(lease, schema) => lease.borrow_mut().columns(schema, table)?,
         };
         let has = |column: &str| known.iter().any(|name| name.eq_ignore_ascii_case(column));
         let check = |column: &Column| match *column {
@@ -315,17 +342,39 @@ impl<'a> Database<'a> {
 
     fn strings(&self, connection: &Connection, query: &str) -> Result<Vec<String>, DatabaseError> {
         let failed = |source| self.failure(source);
-        let mut statement = connection.prepare(query).map_err(failed)?;
+        let mut statement = connection.prepare_cached(query).map_err(failed)?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
     fn failure(&self, source: rusqlite::Error) -> DatabaseError {
+        self.failed.set(true);
         failure(&self.path, source)
     }
 }
 
+/// What is open, to be asked.
+enum Either<'b, 'a> {
+    File(&'b Connection),
+    Schema(&'b RefCell<postgres::Lease<'a>>, &'a str),
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(uri(path), flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+fn run(connection: &Connection, command: &str) -> rusqlite::Result<usize> {
+    connection.prepare_cached(command)?.execute([])
+}
+
 fn failure(path: &Path, source: rusqlite::Error) -> DatabaseError {
+    // a lock ends without a trace in the file
+    basis::unfounded();
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DatabaseError::Busy { path },

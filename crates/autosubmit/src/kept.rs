@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::basis;
+
 /// For so long after a change a file is read each time.
 pub const UNSETTLED: Duration = Duration::from_secs(2);
 
@@ -25,12 +27,34 @@ struct Known {
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
+    /// When it was read last, where that counts.
+    accessed: Option<(i64, i64)>,
 }
 
 impl Identity {
     /// The identity of what is at a path now. What cannot be looked at counts as not there.
     pub fn of(path: &Path) -> Self {
         Self(fs::metadata(path).ok().map(|metadata| Known::of(&metadata)))
+    }
+
+    /// The same, of which it is a part when the file was read last.
+    pub(crate) fn of_access(path: &Path) -> Self {
+        let known = |metadata: Metadata| Known {
+            accessed: Some((metadata.atime(), metadata.atime_nsec())),
+            ..Known::of(&metadata)
+        };
+        Self(fs::metadata(path).ok().map(known))
+    }
+
+    /// Whether it is what is at a path now.
+    fn is_at(self, path: &Path) -> bool {
+        let access = self.0.is_some_and(|known| known.accessed.is_some());
+        self == if access { Self::of_access(path) } else { Self::of(path) }
+    }
+
+    /// Which file it is, whatever it holds: the numbers of its file system and of itself.
+    pub(crate) fn file(self) -> Option<(u64, u64)> {
+        self.0.map(|known| (known.device, known.inode))
     }
 
     /// Whether there is something.
@@ -56,6 +80,7 @@ impl Known {
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
+            accessed: None,
         }
     }
 }
@@ -65,21 +90,27 @@ impl Known {
 pub struct Sources(Vec<(PathBuf, Identity)>);
 
 impl Sources {
-    /// Notes a file, or a folder whose list of names was read, before it is read.
+    /// Notes a file, or a folder whose list of names was read, before it is read. The first look counts.
     pub fn note(&mut self, path: &Path) -> Identity {
+        if let Some((_, identity)) = self.0.iter().find(|(known, _)| known == path) {
+            return *identity;
+        }
         let identity = Identity::of(path);
-        self.0.push((path.to_owned(), identity));
+        basis::note_as(path, identity);
+        self.add(path, identity);
         identity
+    }
+
+    /// Adds a file that was looked at.
+    pub(crate) fn add(&mut self, path: &Path, identity: Identity) {
+        self.0.push((path.to_owned(), identity));
     }
 
     /// A database: its file and what may lie beside it.
     pub fn database(path: &Path) -> Self {
         let mut sources = Self::default();
-        sources.note(path);
-        for suffix in ["-wal", "-journal"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(suffix);
-            sources.note(Path::new(&beside));
+        for path in parts_of_database(path) {
+            sources.note(&path);
         }
         sources
     }
@@ -91,14 +122,43 @@ impl Sources {
         sources
     }
 
-    /// Whether all files are still what they were.
-    pub fn unchanged(&self) -> bool {
-        self.0.iter().all(|(path, identity)| Identity::of(path) == *identity)
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, Identity)> {
+        self.0.iter().map(|(path, identity)| (path.as_path(), *identity))
     }
 
-    fn settled(&self, now: SystemTime) -> bool {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all files are still what they were.
+    pub fn unchanged(&self) -> bool {
+        self.0.iter().all(|(path, identity)| identity.is_at(path))
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(path, _)| size_of::<(PathBuf, Identity)>() + path.as_os_str().len() + 16).sum()
+    }
+
+    pub(crate) fn settled(&self, now: SystemTime) -> bool {
         self.0.iter().all(|(_, identity)| identity.settled(now))
     }
+}
+
+/// A database's file and what may lie beside it.
+pub(crate) fn parts_of_database(path: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-journal"].map(|suffix| {
+        let mut part = path.as_os_str().to_owned();
+        part.push(suffix);
+        part.into()
+    })
 }
 
 /// Things read from files, by the name of what they are.
@@ -118,13 +178,13 @@ struct Inner<T> {
 
 #[derive(Debug)]
 struct Entry<T> {
-    sources: Sources,
+    sources: Arc<Sources>,
     value: Arc<T>,
     size: usize,
     used: u64,
 }
 
-impl<T> Kept<T> {
+impl<T: Send + Sync + 'static> Kept<T> {
     /// Room for so many bytes.
     pub fn new(room: usize) -> Self {
         Self { inner: Mutex::new(Inner { entries: HashMap::new(), size: 0, clock: 0 }), room }
@@ -133,15 +193,17 @@ impl<T> Kept<T> {
     /// What is kept under this name if its files did not change, else what `read` makes of them. `read` returns what it read,
     /// about how many bytes that takes in memory, and what it was read from, noted **before** reading. Errors are not kept.
     pub fn get<E>(&self, name: &Path, read: impl FnOnce() -> Result<(T, usize, Sources), E>) -> Result<Arc<T>, E> {
-        if let Some(value) = self.current(name) {
+        let whose = std::ptr::from_ref(self).addr();
+        if let Some(value) = basis::held(whose, name).or_else(|| self.current(name)) {
             return Ok(value);
         }
         let (value, size, sources) = read()?;
         let value = Arc::new(value);
         if sources.settled(SystemTime::now()) && sources.unchanged() {
-            self.keep(name, sources, Arc::clone(&value), size);
+            self.keep(name, Arc::new(sources), Arc::clone(&value), size);
         } else {
             self.forget(name);
+            basis::hold(whose, name, Arc::clone(&value) as _);
         }
         Ok(value)
     }
@@ -153,19 +215,23 @@ impl<T> Kept<T> {
 
     fn current(&self, name: &Path) -> Option<Arc<T>> {
         // looking at the files may take long on a network, so not while others wait for the lock
-        let sources = self.lock().entries.get(name)?.sources.clone();
-        if !sources.unchanged() {
-            return None;
+        let sources = Arc::clone(&self.lock().entries.get(name)?.sources);
+        // within one answer they are looked at once
+        if !basis::has_noted(&sources) {
+            if !sources.unchanged() {
+                return None;
+            }
+            basis::note_all(&sources);
         }
         let mut inner = self.lock();
         inner.clock += 1;
         let now = inner.clock;
-        let entry = inner.entries.get_mut(name).filter(|entry| entry.sources == sources)?;
+        let entry = inner.entries.get_mut(name).filter(|entry| Arc::ptr_eq(&entry.sources, &sources))?;
         entry.used = now;
         Some(Arc::clone(&entry.value))
     }
 
-    fn keep(&self, name: &Path, sources: Sources, value: Arc<T>, size: usize) {
+    fn keep(&self, name: &Path, sources: Arc<Sources>, value: Arc<T>, size: usize) {
         let mut inner = self.lock();
         inner.remove(name);
         if size > self.room {

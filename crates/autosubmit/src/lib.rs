@@ -2,6 +2,7 @@
 //! versions 3.13 to 4.2, and what can be told from them. Also what the original API writes beside them ([`workers`],
 //! [`runners`]). Knows nothing of Jobgate or of HTTP, and starts no program: that is a [`machine::Machine`]'s.
 
+pub mod basis;
 pub mod calendar;
 pub mod config;
 pub mod databases;

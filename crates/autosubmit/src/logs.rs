@@ -6,6 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use crate::basis;
+
 /// The newest output and errors of each job, as names of files in the folder of logs.
 #[derive(Debug, Clone, Default)]
 pub struct JobLogs {
@@ -21,8 +23,7 @@ const PACKED: [&str; 3] = ["", ".xz", ".gz"];
 impl JobLogs {
     /// Lists the folder of an experiment's logs; a folder that is not there has none.
     pub fn list(folder: &Path) -> Self {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> = entries(folder).filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         let mut newest: HashMap<String, [Option<String>; 2]> = HashMap::new();
         for name in &names {
@@ -81,7 +82,8 @@ pub fn newest_run_log(command_logs: &Path, tmp: &Path) -> Option<LogFile> {
 /// The newest log of the recovery of logs from each platform, with the platform's name, by platform.
 pub fn recovery_logs(command_logs: &Path) -> io::Result<Vec<(String, LogFile)>> {
     // a folder that cannot be read is an error here, as in the original
-    drop(fs::read_dir(command_logs)?);
+    basis::note(command_logs);
+    drop(fs::read_dir(command_logs).inspect_err(basis::note_error)?);
     let mut newest: HashMap<String, LogFile> = HashMap::new();
     for file in files(command_logs, |name| recovery_platform(name).is_some()) {
         let Some(platform) = recovery_platform(&file.name).map(str::to_owned) else { continue };
@@ -115,18 +117,25 @@ pub fn files_ending(folder: &Path, endings: &[&str]) -> Vec<LogFile> {
     files(folder, |name| endings.iter().any(|ending| name.ends_with(ending)))
 }
 
+/// What is in a folder; nothing where there is none.
+pub(crate) fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    let listed = fs::read_dir(folder).inspect_err(basis::note_error);
+    listed.into_iter().flatten().filter_map(|entry| entry.inspect_err(basis::note_error).ok())
+}
+
 fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<LogFile> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    basis::note(folder);
     let file = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().ok().filter(|name| wanted(name))?;
         LogFile::at(&entry.path()).map(|file| LogFile { name, ..file })
     };
-    entries.filter_map(file).collect()
+    entries(folder).filter_map(file).collect()
 }
 
 impl LogFile {
     /// The file at a path, if there is one.
     pub fn at(path: &Path) -> Option<Self> {
+        basis::note(path);
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs() as i64;
         Some(Self { path: path.to_owned(), name: path.file_name()?.to_string_lossy().into_owned(), modified })
@@ -147,6 +156,7 @@ pub enum Packing {
 /// Looks how a file is packed.
 pub fn packing(path: &Path) -> io::Result<Packing> {
     let mut head = Vec::new();
+    basis::note(path);
     File::open(path)?.take(6).read_to_end(&mut head)?;
     Ok(match head.as_slice() {
         [0x1f, 0x8b, ..] => Packing::Gzip,

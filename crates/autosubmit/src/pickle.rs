@@ -12,6 +12,8 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod writer;
 
+use std::borrow::Cow;
+
 use jiff::civil::DateTime;
 use thiserror::Error;
 
@@ -99,14 +101,21 @@ pub enum Value {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(u32);
 
+impl NodeId {
+    /// Its place among all nodes.
+    pub fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What a value that is not a number consists of.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Node {
+pub enum Node<'a> {
     /// `str`, and Python 2's `str` taken as latin-1
-    Text(Box<str>),
+    Text(Cow<'a, str>),
     /// `bytes` or `bytearray`
-    Bytes(Box<[u8]>),
+    Bytes(&'a [u8]),
     /// `list`
     List(Vec<Value>),
     /// `tuple`
@@ -143,21 +152,31 @@ pub struct Object {
     pub items: Vec<(Value, Value)>,
 }
 
-/// A pickle that was read.
+/// A pickle that was read. Its texts are those of the file.
 #[derive(Debug, Clone)]
-pub struct Pickle {
-    nodes: Vec<Node>,
+pub struct Pickle<'a> {
+    nodes: Vec<Node<'a>>,
     root: Value,
 }
 
-impl Pickle {
+impl<'a> Pickle<'a> {
     /// The value that the file holds.
     pub fn root(&self) -> Value {
         self.root
     }
 
+    /// How many nodes there are; their numbers are below that.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// The node that a value refers to.
-    pub fn node(&self, value: Value) -> Option<&Node> {
+    pub fn node(&self, value: Value) -> Option<&Node<'a>> {
         match value {
             Value::Node(NodeId(number)) => self.nodes.get(number as usize),
             _ => None,

@@ -100,7 +100,7 @@ impl Site {
     }
 
     /// What is kept of a file. What a server says is asked for each time: nothing tells cheaply whether it changed.
-    fn kept<T, E>(
+    fn kept<T: Send + Sync + 'static, E>(
         &self,
         kept: &Kept<T>,
         path: &Path,

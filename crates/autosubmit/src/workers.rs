@@ -113,7 +113,7 @@ impl Workers {
         let age = |name: &str| -> Result<Age, String> {
             let expid = Expid::parse(name).map_err(|error| error.to_string())?;
             let jobs = self.site.jobs_modified(&expid, moment.zone).map_err(|error| error.to_string())?;
-            let jobs = jobs.map(|at| moment.now - at);
+            let jobs = jobs.map(|at| moment.now() - at);
             // the log is looked for only where it decides, and it needs the configuration
             let log = match jobs {
                 Some(age) if status::needs_log(age) => self.log_age(&expid, moment),
@@ -141,7 +141,7 @@ impl Workers {
         let version = self.site.configuration(expid).ok().and_then(|configuration| configuration.version());
         let places = self.site.places(expid);
         let file = status::run_log(&places, version.as_deref())?;
-        Some(moment.now - file.modified)
+        Some(moment.now() - file.modified)
     }
 
     fn details(&self, zone: Offset) -> Result<Done, WorkerError> {

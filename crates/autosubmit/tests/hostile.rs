@@ -80,7 +80,7 @@ fn expid(text: &str) -> Expid {
 /// Reads everything that a tree needs, as a request does.
 fn asked(site: &Site, of: &str) -> Result<usize, SiteError> {
     let snapshot = Snapshot::read(site, &expid(of))?;
-    let facts = Facts::of(&snapshot, Moment { now: 1_781_524_800, zone: Offset::UTC });
+    let facts = Facts::of(&snapshot, Moment::new(1_781_524_800, Offset::UTC));
     let titles = tree::titles(&facts);
     Ok(serde_json::to_string(&tree::tree(&facts, &titles)).unwrap().len())
 }

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 /// When the answers were recorded, roughly.
 const NOW: i64 = 1_795_900_000;
-const MOMENT: Moment = Moment { now: NOW, zone: Offset::UTC };
+const MOMENT: Moment = Moment::new(NOW, Offset::UTC);
 
 struct Recorded {
     _folder: tempfile::TempDir,

@@ -52,9 +52,11 @@ impl App {
             .map(|cluster| Further { keys: cluster.keys.clone(), backends: in_queue(&engine, &cluster.shown.backend) });
         let gatekeeper = Gatekeeper::new(settings.mode, &settings.hosts, &settings.auth, backends, clusters.collect());
         let audit = Audit::new(&settings.audit);
+        let autosubmit = settings.autosubmit.clone().map(|settings| Arc::new(Autosubmit::new(settings)));
+        let answers = autosubmit.as_ref().map(|autosubmit| &autosubmit.answers.again);
         Self {
             engine,
-            metrics: Metrics::new(audit.counters(), &gatekeeper.rates.refused),
+            metrics: Metrics::new(audit.counters(), &gatekeeper.rates.refused, answers),
             gatekeeper,
             audit,
             damper: Damper::default(),
@@ -62,7 +64,7 @@ impl App {
             listings: Listings::new(settings.limits.listing_cache),
             slurm: settings.slurm.clone().map(|slurm| Arc::new(Slurm::new(slurm))),
             clusters: settings.clusters.iter().cloned().map(|one| Arc::new(Slurm::further(one))).collect(),
-            autosubmit: settings.autosubmit.clone().map(|settings| Arc::new(Autosubmit::new(settings))),
+            autosubmit,
             launches: Semaphore::new(LAUNCHES),
             launching: Mutex::default(),
             settlers: Semaphore::new(SETTLERS),

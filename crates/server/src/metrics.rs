@@ -51,7 +51,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// With the numbers that others count.
-    pub(crate) fn new(audit: &Counters, limits: &Family<Passed, Counter>) -> Self {
+    pub(crate) fn new(audit: &Counters, limits: &Family<Passed, Counter>, answers: Option<&Counter>) -> Self {
         let mut all = Self {
             registry: Registry::with_prefix("jobgate"),
             requests: Family::default(),
@@ -72,6 +72,10 @@ impl Metrics {
         registry.register("deliveries_pending", "Callback deliveries waiting", all.deliveries.clone());
         registry.register("last_event", "Sequence number of the last recorded event", all.events.clone());
         registry.register("rate_limited", "Requests refused because too many came", limits.clone());
+        if let Some(answers) = answers {
+            let text = "Answers in Autosubmit's dialect that were given again, since nothing had changed";
+            registry.register("autosubmit_answers_again", text, answers.clone());
+        }
         registry.register("audit_records", "Records written to the audit log", audit.written.clone());
         registry.register("audit_lost", "Records that the audit log lacks", audit.lost.clone());
         registry.register("audit_failures", "Attempts to write the audit log that failed", audit.failures.clone());
@@ -111,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_page() {
-        let metrics = Metrics::new(&Counters::default(), &Family::default());
+        let metrics = Metrics::new(&Counters::default(), &Family::default(), None);
         metrics.count(&Method::GET, "/v1/jobs", StatusCode::OK, Duration::from_millis(2));
         metrics.count(&Method::from_bytes(b"BREW").unwrap(), "unmatched", StatusCode::NOT_FOUND, Duration::ZERO);
         let page = metrics.render(&Counts { jobs: [1, 2, 3, 4, 5, 6], deliveries_pending: 7, last_event: 8 });

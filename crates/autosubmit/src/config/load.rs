@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::{ConfigError, Configuration, IniFiles, Loaded, normalise, placeholders};
+use crate::basis;
 use crate::expid::{Expid, Places};
 use crate::ini::{Ini, IniError};
 use crate::kept::Sources;
+use crate::logs::entries;
 use crate::rc::{Backend, Environment, Rc};
 use crate::yaml;
 
@@ -75,7 +77,10 @@ impl Reader {
         let too_large = || std::io::Error::new(std::io::ErrorKind::FileTooLarge, "more than 16 MiB");
         let read = fs::metadata(path)
             .and_then(|metadata| if metadata.len() > LARGEST { Err(too_large()) } else { fs::read(path) });
-        let bytes = read.map_err(|source| ConfigError::Read { file: name(path), source })?;
+        let bytes = read.map_err(|source| {
+            basis::note_error(&source);
+            ConfigError::Read { file: name(path), source }
+        })?;
         self.size += bytes.len();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -101,8 +106,19 @@ impl Reader {
         })
     }
 
+    /// The files of a folder that is noted.
+    fn yaml_files(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let is_yaml =
+            |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+        let mut files: Vec<PathBuf> = entries(folder).map(|entry| entry.path()).filter(is_yaml).collect();
+        // what a symbolic link leads to may come later
+        files.retain(|path| self.sources.note(path).exists() && path.is_file());
+        files.sort();
+        files
+    }
+
     fn yaml(&mut self, origin: Origin<'_>) -> Result<Map<String, Value>, ConfigError> {
-        let files = yaml_files(&origin.places.conf);
+        let files = self.yaml_files(&origin.places.conf);
         let mut starter = Map::new();
         let mut others = Vec::new();
         let mut custom = None;
@@ -174,7 +190,7 @@ impl Reader {
             self.sources.note(&path);
             if path.is_dir() {
                 if seen.insert(path.clone()) {
-                    waiting.extend(yaml_files(&path).into_iter().rev().map(Step::Read));
+                    waiting.extend(self.yaml_files(&path).into_iter().rev().map(Step::Read));
                 }
                 continue;
             }
@@ -217,6 +233,7 @@ impl Reader {
             return None;
         }
         let folder = PathBuf::from(tree.get("PROJDIR")?.as_str()?).join(".git");
+        self.sources.note(&folder);
         let owner = fs::metadata(&folder).ok()?.uid();
         if owner != fs::metadata("/proc/self").ok()?.uid() {
             return None;
@@ -250,14 +267,6 @@ fn unify(tree: &mut Map<String, Value>, above: Map<String, Value>) -> Result<(),
     normalise::loops(tree)?;
     placeholders::replace(tree);
     Ok(())
-}
-
-fn yaml_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-    let mut files: Vec<PathBuf> = entries.filter(|path| is_yaml(path) && path.is_file()).collect();
-    files.sort();
-    files
 }
 
 /// What to read before the files of the experiment, and what after them.

@@ -12,13 +12,17 @@ use std::io::{Read, Take};
 use std::path::Path;
 
 use super::{Job, JobList, JobsError, Logs, MOST_JOBS, file_name};
+use crate::basis;
 use crate::pickle::{Limits, Node, Pickle, Value, read as read_values};
 use crate::status::JobStatus;
 
 /// Reads the job list of a pickle file.
 pub fn read(path: &Path) -> Result<JobList, JobsError> {
     let limits = Limits::default();
-    let reading = |source| JobsError::Read { file: file_name(path), source };
+    let reading = |source| {
+        basis::note_error(&source);
+        JobsError::Read { file: file_name(path), source }
+    };
     let file = File::open(path).map_err(reading)?;
     let mut bytes = Vec::new();
     // one byte more than may be, so that too large a file is refused and not cut
@@ -43,19 +47,22 @@ struct Budget(usize);
 
 const TOO_LARGE: &str = "its jobs share more text than a job list does";
 
-fn list(pickle: &Pickle, budget: &mut Budget) -> Result<JobList, &'static str> {
+fn list(pickle: &Pickle<'_>, budget: &mut Budget) -> Result<JobList, &'static str> {
     let root = pickle.root();
     if let Some(tuples) = pickle.sequence(root) {
         return collect(tuples.iter().map(|tuple| of_tuple(pickle, *tuple, budget)), tuples.len());
     }
+    let mut names = Names::of(pickle);
     if matches!(pickle.node(root), Some(Node::Dict(_))) {
         let pairs = pickle.pairs(root).unwrap_or_default();
-        return collect(pairs.iter().map(|(name, job)| of_dictionary(pickle, *name, *job, budget)), pairs.len());
+        let job = |(name, job): &(Value, Value)| of_dictionary(pickle, (*name, *job), &mut names, budget);
+        return collect(pairs.iter().map(job), pairs.len());
     }
     let graph = pickle.attributes(root).and_then(|attributes| pickle.get(attributes, "_node"));
     let nodes =
         graph.and_then(|nodes| pickle.pairs(nodes)).ok_or("it is neither a list, a dictionary nor a graph of jobs")?;
-    collect(nodes.iter().map(|(name, node)| of_graph(pickle, *name, *node, budget)), nodes.len())
+    let job = |(name, node): &(Value, Value)| of_graph(pickle, (*name, *node), &mut names, budget);
+    collect(nodes.iter().map(job), nodes.len())
 }
 
 fn collect(jobs: impl Iterator<Item = Result<Job, &'static str>>, count: usize) -> Result<JobList, &'static str> {
@@ -65,7 +72,7 @@ fn collect(jobs: impl Iterator<Item = Result<Job, &'static str>>, count: usize) 
     jobs.collect()
 }
 
-fn of_tuple(pickle: &Pickle, tuple: Value, budget: &mut Budget) -> Result<Job, &'static str> {
+fn of_tuple(pickle: &Pickle<'_>, tuple: Value, budget: &mut Budget) -> Result<Job, &'static str> {
     let values = pickle.sequence(tuple).ok_or("a job is no tuple")?;
     let [name, id, status, priority, section, date, member, chunk, out, err, remote_out, remote_err, ..] = *values
     else {
@@ -87,39 +94,35 @@ fn of_tuple(pickle: &Pickle, tuple: Value, budget: &mut Budget) -> Result<Job, &
     })
 }
 
-fn of_dictionary(pickle: &Pickle, name: Value, job: Value, budget: &mut Budget) -> Result<Job, &'static str> {
+fn of_dictionary(
+    pickle: &Pickle<'_>,
+    (name, job): (Value, Value),
+    names: &mut Names<'_>,
+    budget: &mut Budget,
+) -> Result<Job, &'static str> {
     let attributes = match pickle.pairs(job) {
         Some(pairs) => pairs,
         None => pickle.attributes(job).ok_or("a job is neither a dictionary nor an object")?,
     };
-    of_attributes(pickle, name, attributes, budget)
+    of_attributes(pickle, name, names.find(attributes), budget)
 }
 
-fn of_graph(pickle: &Pickle, name: Value, node: Value, budget: &mut Budget) -> Result<Job, &'static str> {
+fn of_graph(
+    pickle: &Pickle<'_>,
+    (name, node): (Value, Value),
+    names: &mut Names<'_>,
+    budget: &mut Budget,
+) -> Result<Job, &'static str> {
     let job = pickle.pairs(node).and_then(|pairs| pickle.get(pairs, "job")).ok_or("a node of the graph has no job")?;
     let attributes = pickle.attributes(job).ok_or("a node's job is no object")?;
     let plain = |name: &str| pickle.get(attributes, name).and_then(positive);
     // the original looks for splits where these versions do not have them (they are `_split` and `_splits`), and shows none
     let (split, splits) = (plain("split"), plain("splits"));
-    Ok(Job { split, splits, ..of_attributes(pickle, name, attributes, budget)? })
+    Ok(Job { split, splits, ..of_attributes(pickle, name, names.find(attributes), budget)? })
 }
 
-/// Attributes that became properties are stored with a `_` before their name, in some versions.
-fn of_attributes(
-    pickle: &Pickle,
-    name: Value,
-    attributes: &[(Value, Value)],
-    budget: &mut Budget,
-) -> Result<Job, &'static str> {
-    let mut found = [Value::None; 11];
-    for (key, value) in attributes {
-        let key = pickle.text(*key).map(|key| key.strip_prefix('_').unwrap_or(key));
-        if let Some(place) = key.and_then(|key| ATTRIBUTES.iter().position(|known| *known == key)) {
-            found[place] = *value;
-        }
-    }
-    let [own_name, id, status, priority, section, date, member, chunk, split, splits, local] = found;
-    let remote = pickle.get(attributes, "_remote_logs").or_else(|| pickle.get(attributes, "remote_logs"));
+fn of_attributes(pickle: &Pickle<'_>, name: Value, found: Found, budget: &mut Budget) -> Result<Job, &'static str> {
+    let [own_name, id, status, priority, section, date, member, chunk, split, splits, local, remote] = found;
     let name = budget.text(pickle, name)?.or(budget.text(pickle, own_name)?);
     Ok(Job {
         name: name.ok_or("a job has no name")?,
@@ -133,15 +136,73 @@ fn of_attributes(
         split: positive(split),
         splits: positive(splits),
         local_logs: budget.logs(pickle, local)?,
-        remote_logs: budget.logs(pickle, remote.unwrap_or(Value::None))?,
+        remote_logs: budget.logs(pickle, remote)?,
     })
 }
 
-const ATTRIBUTES: [&str; 11] =
-    ["name", "id", "status", "priority", "section", "date", "member", "chunk", "split", "splits", "local_logs"];
+/// Attributes that became properties are stored with a `_` before their name, in some versions.
+const ATTRIBUTES: [&str; 12] = [
+    "name",
+    "id",
+    "status",
+    "priority",
+    "section",
+    "date",
+    "member",
+    "chunk",
+    "split",
+    "splits",
+    "local_logs",
+    "remote_logs",
+];
+
+/// The values of [`ATTRIBUTES`].
+type Found = [Value; ATTRIBUTES.len()];
+
+/// Which node is the name of which attribute. All jobs share the nodes of their attributes' names, so each is compared once.
+struct Names<'a> {
+    pickle: &'a Pickle<'a>,
+    known: Vec<Name>,
+}
+
+/// What is known of a node.
+#[derive(Clone, Copy)]
+enum Name {
+    Unknown,
+    Other,
+    Attribute(u8),
+}
+
+impl<'a> Names<'a> {
+    fn of(pickle: &'a Pickle<'a>) -> Self {
+        Self { pickle, known: vec![Name::Unknown; pickle.len()] }
+    }
+
+    /// The attributes' values; of several under one name the last.
+    fn find(&mut self, attributes: &[(Value, Value)]) -> Found {
+        let mut found = [Value::None; ATTRIBUTES.len()];
+        for (key, value) in attributes {
+            if let Name::Attribute(place) = self.name(*key) {
+                found[usize::from(place)] = *value;
+            }
+        }
+        found
+    }
+
+    fn name(&mut self, key: Value) -> Name {
+        let Value::Node(node) = key else { return Name::Other };
+        let Some(known) = self.known.get_mut(node.place()) else { return Name::Other };
+        if matches!(known, Name::Unknown) {
+            let text = self.pickle.text(key).map(|text| text.strip_prefix('_').unwrap_or(text));
+            let place = text.and_then(|text| ATTRIBUTES.iter().position(|attribute| *attribute == text));
+            *known = place.and_then(|place| u8::try_from(place).ok()).map_or(Name::Other, Name::Attribute);
+        }
+        *known
+    }
+}
 
 impl Budget {
-    fn text(&mut self, pickle: &Pickle, value: Value) -> Result<Option<String>, &'static str> {
+    fn text(&mut self, pickle: &Pickle<'_>, value: Value) -> Result<Option<String>, &'static str> {
         let text = match value {
             Value::Int(number) => Some(number.to_string()),
             _ => pickle.text(value).map(str::to_owned),
@@ -150,7 +211,7 @@ impl Budget {
         Ok(text)
     }
 
-    fn logs(&mut self, pickle: &Pickle, value: Value) -> Result<Logs, &'static str> {
+    fn logs(&mut self, pickle: &Pickle<'_>, value: Value) -> Result<Logs, &'static str> {
         let pair = pickle.sequence(value).unwrap_or_default();
         let part = |place: usize| pair.get(place).copied().unwrap_or(Value::None);
         Ok(Logs { out: self.text(pickle, part(0))?, err: self.text(pickle, part(1))? })
@@ -165,7 +226,7 @@ fn status_of(value: Value) -> JobStatus {
 }
 
 /// A batch system's number: a number, or a text that is one. Another text makes the whole list unreadable, as in the original.
-fn number_of(pickle: &Pickle, value: Value) -> Result<Option<i64>, &'static str> {
+fn number_of(pickle: &Pickle<'_>, value: Value) -> Result<Option<i64>, &'static str> {
     match (value, pickle.text(value)) {
         (Value::Int(number), _) => Ok(Some(number)),
         (_, Some(text)) => text.trim().parse().map(Some).map_err(|_| "a job's id is no number"),
@@ -173,7 +234,7 @@ fn number_of(pickle: &Pickle, value: Value) -> Result<Option<i64>, &'static str>
     }
 }
 
-fn integer(pickle: &Pickle, value: Value) -> Option<i64> {
+fn integer(pickle: &Pickle<'_>, value: Value) -> Option<i64> {
     match value {
         Value::Int(number) => Some(number),
         Value::Float(number) => Some(number as i64),

@@ -4,14 +4,15 @@ use super::literal::{self, Whole};
 use super::{Limits, Node, NodeId, Object, Pickle, PickleError, Value, Why};
 
 /// Reads a pickle. What follows its last instruction is ignored, as Python does.
-pub fn read(bytes: &[u8], limits: Limits) -> Result<Pickle, PickleError> {
+pub fn read(bytes: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
     if bytes.len() > limits.bytes {
         return Err(PickleError { offset: 0, why: Why::Limit { what: "bytes", limit: limits.bytes } });
     }
     let mut machine = Machine {
         input: Input { bytes, at: 0 },
         limits,
-        nodes: Vec::new(),
+        // of the pickles that Autosubmit writes, about every tenth byte begins one; the system gives room when it is used
+        nodes: Vec::with_capacity((bytes.len() / 8).min(limits.nodes)),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
@@ -74,7 +75,7 @@ impl<'a> Input<'a> {
 struct Machine<'a> {
     input: Input<'a>,
     limits: Limits,
-    nodes: Vec<Node>,
+    nodes: Vec<Node<'a>>,
     stack: Vec<Value>,
     /// How high the stack was when each open container began.
     marks: Vec<usize>,
@@ -82,7 +83,7 @@ struct Machine<'a> {
     pushed: usize,
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
     /// One instruction; the root if it was the last one.
     fn step(&mut self) -> Result<Option<Value>, Why> {
         let instruction = self.input.byte()?;
@@ -156,7 +157,11 @@ impl Machine<'_> {
             b'T' | b'U' => {
                 let length =
                     if instruction == b'U' { self.input.byte()?.into() } else { self.input.signed_length()? };
-                Node::Text(self.input.take(length)?.iter().copied().map(char::from).collect::<String>().into())
+                let bytes = self.input.take(length)?;
+                match std::str::from_utf8(bytes) {
+                    Ok(text) if text.is_ascii() => Node::Text(text.into()),
+                    _ => Node::Text(bytes.iter().copied().map(char::from).collect::<String>().into()),
+                }
             }
             b'X' | 0x8c | 0x8d => {
                 let length = match instruction {
@@ -164,7 +169,7 @@ impl Machine<'_> {
                     0x8c => self.input.byte()?.into(),
                     _ => self.input.length8()?,
                 };
-                Node::Text(String::from_utf8_lossy(self.input.take(length)?).into())
+                Node::Text(String::from_utf8_lossy(self.input.take(length)?))
             }
             _ => {
                 let length = match instruction {
@@ -172,7 +177,7 @@ impl Machine<'_> {
                     b'C' => self.input.byte()?.into(),
                     _ => self.input.length8()?,
                 };
-                Node::Bytes(self.input.take(length)?.into())
+                Node::Bytes(self.input.take(length)?)
             }
         };
         self.push_node(node)
@@ -214,12 +219,12 @@ impl Machine<'_> {
                 self.push_node(Node::Dict(pairs))
             }
             b's' => {
-                let values = self.pop_many(2)?;
-                self.set(&values)
+                let from = self.place_of_last(2)?;
+                self.set(from)
             }
             b'u' => {
-                let values = self.pop_to_mark()?;
-                self.set(&values)
+                let from = self.pop_mark()?;
+                self.set(from)
             }
             0x8f => self.push_node(Node::Set(Vec::new())),
             0x90 => {
@@ -318,13 +323,19 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn set(&mut self, values: &[Value]) -> Result<(), Why> {
-        let pairs = pairs(values)?;
-        match self.top_node()? {
+    /// Takes the pairs above a place of the stack into the dictionary below them.
+    fn set(&mut self, from: usize) -> Result<(), Why> {
+        let (below, values) = self.stack.split_at_checked(from).ok_or(EMPTY)?;
+        let holder = below.get(self.floor()..).and_then(<[Value]>::last).ok_or(EMPTY)?;
+        let Value::Node(holder) = *holder else { return Err(Why::Shape("a number cannot hold anything")) };
+        let (pairs, []) = values.as_chunks::<2>() else { return Err(Why::Shape("a key without a value")) };
+        let pairs = pairs.iter().map(|[key, value]| (*key, *value));
+        match self.nodes.get_mut(holder.place()).ok_or(EMPTY)? {
             Node::Dict(dict) => dict.extend(pairs),
             Node::Object(object) => object.items.extend(pairs),
             _ => return Err(Why::Shape("pairs for something that is no dictionary")),
         }
+        self.stack.truncate(from);
         Ok(())
     }
 
@@ -333,12 +344,12 @@ impl Machine<'_> {
         self.push_node(Node::Object(Box::new(object)))
     }
 
-    fn push_node(&mut self, node: Node) -> Result<(), Why> {
+    fn push_node(&mut self, node: Node<'a>) -> Result<(), Why> {
         let value = self.add(node)?;
         self.push(value)
     }
 
-    fn add(&mut self, node: Node) -> Result<Value, Why> {
+    fn add(&mut self, node: Node<'a>) -> Result<Value, Why> {
         let number = self.nodes.len();
         if number >= self.limits.nodes {
             return Err(Why::Limit { what: "values with content", limit: self.limits.nodes });
@@ -373,7 +384,7 @@ impl Machine<'_> {
         self.stack.get(self.floor()..).and_then(<[Value]>::last).copied().ok_or(EMPTY)
     }
 
-    fn top_node(&mut self) -> Result<&mut Node, Why> {
+    fn top_node(&mut self) -> Result<&mut Node<'a>, Why> {
         match self.top()? {
             Value::Node(NodeId(number)) => self.nodes.get_mut(number as usize).ok_or(EMPTY),
             _ => Err(Why::Shape("a number cannot hold anything")),
@@ -389,12 +400,22 @@ impl Machine<'_> {
 
     /// The last values, in their order.
     fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, Why> {
-        let from = self.stack.len().checked_sub(count).filter(|from| *from >= self.floor()).ok_or(EMPTY)?;
+        let from = self.place_of_last(count)?;
         Ok(self.stack.split_off(from))
     }
 
+    /// Where the last values begin.
+    fn place_of_last(&self, count: usize) -> Result<usize, Why> {
+        self.stack.len().checked_sub(count).filter(|from| *from >= self.floor()).ok_or(EMPTY)
+    }
+
+    /// Where the values of the innermost open container begin, which is closed with that.
+    fn pop_mark(&mut self) -> Result<usize, Why> {
+        self.marks.pop().ok_or(Why::Shape("no container is open"))
+    }
+
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, Why> {
-        let from = self.marks.pop().ok_or(Why::Shape("no container is open"))?;
+        let from = self.pop_mark()?;
         if from > self.stack.len() {
             return Err(EMPTY);
         }
@@ -418,7 +439,7 @@ impl Machine<'_> {
         const LONGEST_NAME: usize = 1024;
         match value {
             Value::Node(NodeId(number)) => match self.nodes.get(number as usize) {
-                Some(Node::Text(text)) if text.len() <= LONGEST_NAME => Some(text.clone()),
+                Some(Node::Text(text)) if text.len() <= LONGEST_NAME => Some(text.as_ref().into()),
                 _ => None,
             },
             _ => None,

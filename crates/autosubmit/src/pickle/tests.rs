@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::writer::Writer;
 use super::{Limits, Node, Pickle, PickleError, Value, Why, read};
 
-fn root(bytes: &[u8]) -> Pickle {
+fn root(bytes: &[u8]) -> Pickle<'_> {
     read(bytes, Limits::default()).unwrap()
 }
 
@@ -12,7 +12,7 @@ fn why(bytes: &[u8]) -> Why {
 }
 
 /// What Python would print, for the values that the tests use. Not for cyclic ones.
-fn shown(pickle: &Pickle, value: Value) -> String {
+fn shown(pickle: &Pickle<'_>, value: Value) -> String {
     let all = |values: &[Value]| values.iter().map(|value| shown(pickle, *value)).collect::<Vec<_>>().join(", ");
     let each = |pairs: &[(Value, Value)]| {
         pairs
@@ -136,7 +136,8 @@ fn objects_are_described_and_not_made() {
         .text("_name")
         .text("a000_SIM")
         .text("id");
-    let pickle = root(&bytes.int(7).text("_member").maybe_text(None).text("_split").none().raw(b"ub").finish());
+    let bytes = bytes.int(7).text("_member").maybe_text(None).text("_split").none().raw(b"ub").finish();
+    let pickle = root(&bytes);
     assert_eq!(pickle.class(pickle.root()), Some(("autosubmit.job.job", "Job")));
     let attributes = pickle.attributes(pickle.root()).unwrap();
     assert_eq!(pickle.get(attributes, "_name").and_then(|value| pickle.text(value)), Some("a000_SIM"));
@@ -146,7 +147,8 @@ fn objects_are_described_and_not_made() {
 
 #[test]
 fn points_in_time_are_read_in_both_ways_of_writing_them() {
-    let new = root(&Writer::new(4).datetime(2000, 1, 31, 12, 30).finish());
+    let bytes = Writer::new(4).datetime(2000, 1, 31, 12, 30).finish();
+    let new = root(&bytes);
     assert_eq!(new.datetime(new.root()).unwrap().to_string(), "2000-01-31T12:30:00");
     let encoded = Writer::new(2).global("datetime", "datetime").global("_codecs", "encode");
     let encoded = encoded.text("\u{7}\u{d0}\u{1}\u{1f}\u{c}\u{1e}\0\0\0\0").text("latin1").raw(b"\x86R\x85R").finish();

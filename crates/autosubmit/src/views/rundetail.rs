@@ -95,7 +95,7 @@ fn leaf_title(name: &str, status: JobStatus, word: &str, (queue, run): (i64, i64
 fn spans(row: &Try, status: JobStatus, moment: Moment) -> (i64, i64) {
     use JobStatus::{Completed, Failed, Held, Prepared, Queuing, Running, Submitted};
     let span = |from: i64, to: i64| if from > 0 && to > from { to - from } else { 0 };
-    let or_now = |time: i64| if time > 0 { time } else { moment.now };
+    let or_now = |time: i64| if time > 0 { time } else { moment.now() };
     match status {
         Completed | Failed | Running => (span(row.submit, row.start), span(row.start, or_now(row.finish))),
         Queuing | Submitted | Held | Prepared => (span(row.submit, or_now(row.start)), 0),
@@ -111,7 +111,7 @@ fn waited(one: &Shown<'_>, rows: &[Try], moment: Moment) -> i64 {
     }
     let earlier = rows.iter().filter(|other| other.rowtype == row.rowtype && other.start < row.start - 20);
     let took = earlier.map(|other| {
-        let end = if other.finish > 0 { other.finish } else { moment.now };
+        let end = if other.finish > 0 { other.finish } else { moment.now() };
         end - other.submit
     });
     (queue - took.max().unwrap_or(0)).max(0)

@@ -93,7 +93,7 @@ pub fn statistics(
     hours: i64,
     section: Option<&str>,
 ) -> Result<Statistics, String> {
-    let to = moment.now - moment.now.rem_euclid(60);
+    let to = moment.minute();
     let from = (hours > 0).then(|| to.saturating_sub(hours.saturating_mul(3600)));
     let mut found: Vec<(&Job, Vec<Line>)> = Vec::new();
     for job in snapshot.jobs.jobs() {

@@ -98,7 +98,7 @@ fn plain(jobs: &JobList, history: &History, places: &Places, moment: Moment) -> 
 
 /// What a row of the history says.
 fn from_history(last: &Try, status: JobStatus, moment: Moment) -> Times {
-    let finish = if status == JobStatus::Running { moment.now } else { last.finish };
+    let finish = if status == JobStatus::Running { moment.now() } else { last.finish };
     let span = |from: i64, to: i64| if from > 0 && to > 0 && to > from { to - from } else { 0 };
     let suspended = status == JobStatus::Suspended;
     let shown = |time: i64| if suspended { 0 } else { time };
@@ -121,16 +121,16 @@ fn from_tries(job: &Job, places: &Places, moment: Moment) -> Times {
     let lines = places.total_stats(&job.name).and_then(|path| totals::read(&path).ok()).unwrap_or_default();
     let last = lines.last();
     let column = |place: usize| last.and_then(|line| line.time(place, moment.zone));
-    let submit = column(0).unwrap_or(moment.now);
+    let submit = column(0).unwrap_or_else(|| moment.now());
     let start = column(1).unwrap_or(submit);
     let suspicious = last.and_then(totals::Line::status).is_some_and(|status| status != job.status.name());
     let (queue, run, start, finish) = match job.status {
-        JobStatus::Running => (start - submit, moment.now - start, start, 0),
+        JobStatus::Running => (start - submit, moment.now() - start, start, 0),
         JobStatus::Failed => {
             let finish = column(2).unwrap_or(start);
             (start - submit, finish - start, start, finish)
         }
-        _ => (moment.now - submit, 0, 0, 0),
+        _ => (moment.now() - submit, 0, 0, 0),
     };
     Times { queue: queue.abs(), run: run.abs(), submit, start, finish, suspicious, ..Times::default() }
 }

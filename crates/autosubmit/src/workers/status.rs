@@ -50,7 +50,7 @@ pub fn plan(catalogue: &Catalogue, known: &BTreeMap<i64, String>, ages: &[Age], 
     let mut ids: Vec<i64> = experiments.iter().map(|experiment| experiment.id).collect();
     ids.sort_unstable();
     let forget = known.keys().copied().filter(|id| ids.binary_search(id).is_err()).collect();
-    let modified = texts::spaced(moment.now, moment.zone).unwrap_or_default().replacen(' ', "-", 1);
+    let modified = texts::spaced(moment.now(), moment.zone).unwrap_or_default().replacen(' ', "-", 1);
     let mut rows = Vec::new();
     for (experiment, age) in experiments.iter().zip(ages) {
         let running = runs(*age);
@@ -107,7 +107,7 @@ mod tests {
         let known = [(1, "RUNNING"), (2, "RUNNING"), (3, "NOT RUNNING"), (9, "RUNNING")];
         let known = known.map(|(id, status)| (id, status.to_owned())).into();
         let ages = [Some(1), None, None, Some(1)].map(|jobs| Age { jobs, log: None });
-        let moment = Moment { now: 1_781_524_800, zone: Offset::from_seconds(3600).unwrap() };
+        let moment = Moment::new(1_781_524_800, Offset::from_seconds(3600).unwrap());
         let plan = plan(&catalogue, &known, &ages, moment);
         assert_eq!(plan.forget, [9]);
         let rows: Vec<_> = plan.rows.iter().map(|row| (row.id, row.status(), row.modified.as_str())).collect();

@@ -74,7 +74,8 @@ pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<
     let schedule = schedule(config, wanted, &environment, &read_api_file(&api_file));
     let machine: Arc<dyn Machine> = Arc::new(Here);
     let root_path = environment.get(env::AS_API_ROOT_PATH.name).unwrap_or_default().to_owned();
-    let site = Arc::new(Site::new(rc, environment, said.memory));
+    let room = said.memory / 4;
+    let site = Arc::new(Site::new(rc, environment, said.memory - room));
     let runners = RunnerSettings {
         folder: config.state_dir.join("autosubmit/runs"),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -90,6 +91,7 @@ pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<
         site,
         root_path,
         zone,
+        room,
         draw: Draw { dot: Arc::new(filters::dot), xz: Arc::new(filters::unxz) },
     };
     Ok(Some((settings, keys)))

@@ -29,7 +29,7 @@ fn local() -> Runner {
 }
 
 fn moment() -> Moment {
-    Moment { now: jiff::Timestamp::now().as_second(), zone: Offset::UTC }
+    Moment::new(jiff::Timestamp::now().as_second(), Offset::UTC)
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod attacks;
 mod audit;
 mod autosubmit;
 mod autosubmit_both;
+mod autosubmit_kept;
 mod autosubmit_runs;
 mod biscuits;
 mod certified;

@@ -56,7 +56,7 @@ async fn work(autosubmit: &Arc<Autosubmit>) {
 async fn run(autosubmit: &Arc<Autosubmit>, task: Task) {
     let (workers, zone) = (Arc::clone(&autosubmit.workers), autosubmit.zone);
     let began = Instant::now();
-    let done = blocking(move || workers.run(task, Moment { now: Timestamp::now().as_second(), zone })).await;
+    let done = blocking(move || workers.run(task, Moment::new(Timestamp::now().as_second(), zone))).await;
     let (task, ms) = (task.id(), began.elapsed().as_millis());
     match done {
         Ok(Ok(done)) => {

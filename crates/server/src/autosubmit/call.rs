@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use jobgate_autosubmit::expid::Expid;
 use jobgate_autosubmit::site::Site;
@@ -22,6 +23,7 @@ use super::{Autosubmit, AutosubmitApp};
 pub(super) struct Call {
     pub(super) shared: AutosubmitApp,
     parameters: Vec<(String, String)>,
+    asked: Uri,
     pub(super) query: Query,
     pub(super) moment: Moment,
 }
@@ -35,6 +37,11 @@ impl Call {
     /// The site that is shown.
     pub(super) fn site(&self) -> &Site {
         &self.shared.autosubmit.site
+    }
+
+    /// What was asked for, as it was written.
+    pub(super) fn asked(&self) -> &str {
+        self.asked.path_and_query().map_or("", PathAndQuery::as_str)
     }
 
     /// A part of the path, decoded.
@@ -107,7 +114,7 @@ impl FromRequestParts<AutosubmitApp> for Call {
             // what cannot be decoded names nothing
             Err(_) => Vec::new(),
         };
-        let moment = Moment { now: Timestamp::now().as_second(), zone: shared.autosubmit.zone };
-        Ok(Self { shared: shared.clone(), parameters, query: Query::of(&parts.uri), moment })
+        let moment = Moment::new(Timestamp::now().as_second(), shared.autosubmit.zone);
+        Ok(Self { shared: shared.clone(), parameters, query: Query::of(&parts.uri), asked: parts.uri.clone(), moment })
     }
 }

@@ -5,6 +5,7 @@
 //! listed in `docs/autosubmit.md`.
 
 mod answer;
+mod answers;
 mod background;
 mod body;
 mod call;
@@ -66,6 +67,8 @@ pub struct AutosubmitSettings {
     pub site: Arc<Site>,
     /// What local time is.
     pub zone: Offset,
+    /// Bytes that answers may take that are kept.
+    pub room: usize,
     /// The path below which a proxy shows us, for documents.
     pub root_path: String,
     /// Programs outside.
@@ -89,13 +92,14 @@ pub(crate) struct Autosubmit {
     workers: Arc<Workers>,
     schedule: Schedule,
     drawings: drawings::Drawings,
+    pub(crate) answers: answers::Answers,
     api_file: PathBuf,
     api_settings: Mutex<Option<(Identity, Arc<Value>)>>,
 }
 
 impl Autosubmit {
     pub(crate) fn new(settings: AutosubmitSettings) -> Self {
-        let AutosubmitSettings { site, zone, root_path, draw, api_file, runners, background } = settings;
+        let AutosubmitSettings { site, zone, room, root_path, draw, api_file, runners, background } = settings;
         let Background { workers, schedule } = background;
         Self {
             site,
@@ -106,6 +110,7 @@ impl Autosubmit {
             workers,
             schedule,
             drawings: drawings::Drawings::default(),
+            answers: answers::Answers::new(room),
             api_file,
             api_settings: Mutex::default(),
         }

@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 
-use super::answer::{Answer, answer, guarded, obey};
+use super::answer::{Answer, answer, answer_anew, guarded, obey};
 use super::call::{Call, Order};
 use super::cors::cors;
 use super::routes::{
@@ -29,7 +29,9 @@ pub(crate) struct Route {
 
 /// What a route does.
 pub(super) enum Does {
-    /// It answers a GET.
+    /// It answers a GET, with what is made of the site's files.
+    Shows(fn(&Call) -> Answer),
+    /// It answers a GET, with more than that.
     Tells(fn(&Call) -> Answer),
     /// It does what a body says, perhaps for minutes.
     Obeys(&'static [&'static str], fn(&Order) -> Answer),
@@ -37,12 +39,16 @@ pub(super) enum Does {
     Acts(&'static [&'static str], fn() -> MethodRouter<AutosubmitApp>),
 }
 
-const fn reads(path: &'static str, with: fn(&Call) -> Answer) -> Route {
+const fn shows(path: &'static str, with: fn(&Call) -> Answer) -> Route {
+    Route { path, guard: Guard::Reads, does: Does::Shows(with) }
+}
+
+const fn tells(path: &'static str, with: fn(&Call) -> Answer) -> Route {
     Route { path, guard: Guard::Reads, does: Does::Tells(with) }
 }
 
 const fn open(path: &'static str, with: fn(&Call) -> Answer) -> Route {
-    Route { path, guard: Guard::Open, does: Does::Tells(with) }
+    Route { path, guard: Guard::Open, does: Does::Shows(with) }
 }
 
 const fn acts(
@@ -69,22 +75,22 @@ pub(crate) const ROUTES: &[Route] = &[
     acts("/v4/auth/cas/v2/login", Guard::Open, GET, || get(login::cas)),
     acts("/v4/auth/oauth2/github/login", Guard::Open, GET, || get(login::github)),
     acts("/v4/auth/oidc/login", Guard::Open, GET, || get(login::oidc)),
-    reads("/v4/experiments", experiments::list),
-    reads("/v4/experiments/{expid}", experiments::show),
-    reads("/v4/experiments/{expid}/jobs", jobs::list),
-    reads("/v4/experiments/{expid}/wrappers", jobs::list_wrappers),
-    reads("/v4/experiments/{expid}/filesystem-config", configuration::show),
-    reads("/v4/experiments/{expid}/runs", runs::list_times),
-    reads("/v4/experiments/{expid}/runs/{run_id}/config", configuration::show_of_run),
-    reads("/v4/experiments/{expid}/runs/{run_id}/user-metrics", runs::show_metrics),
-    reads("/v4/experiments/{expid}/user-metrics-runs", runs::list_measured),
-    reads("/v4/experiments/{expid}/eta", runs::estimate),
-    reads("/v4/experiments/{expid}/jobs/{job_name}", details::show),
-    reads("/v4/experiments/{expid}/jobs/{job_name}/parents", jobs::list_parents),
-    reads("/v4/experiments/{expid}/jobs/{job_name}/children", jobs::list_children),
-    reads("/v4/runners/configuration/ssh-public-keys", runners::list_keys),
-    reads("/v4/runners/configuration/profiles", runners::list_profiles),
-    reads("/v4/runners/configuration/endpoints", runners::list_endpoints),
+    shows("/v4/experiments", experiments::list),
+    shows("/v4/experiments/{expid}", experiments::show),
+    shows("/v4/experiments/{expid}/jobs", jobs::list),
+    shows("/v4/experiments/{expid}/wrappers", jobs::list_wrappers),
+    shows("/v4/experiments/{expid}/filesystem-config", configuration::show),
+    shows("/v4/experiments/{expid}/runs", runs::list_times),
+    shows("/v4/experiments/{expid}/runs/{run_id}/config", configuration::show_of_run),
+    shows("/v4/experiments/{expid}/runs/{run_id}/user-metrics", runs::show_metrics),
+    shows("/v4/experiments/{expid}/user-metrics-runs", runs::list_measured),
+    shows("/v4/experiments/{expid}/eta", runs::estimate),
+    shows("/v4/experiments/{expid}/jobs/{job_name}", details::show),
+    shows("/v4/experiments/{expid}/jobs/{job_name}/parents", jobs::list_parents),
+    shows("/v4/experiments/{expid}/jobs/{job_name}/children", jobs::list_children),
+    tells("/v4/runners/configuration/ssh-public-keys", runners::list_keys),
+    tells("/v4/runners/configuration/profiles", runners::list_profiles),
+    tells("/v4/runners/configuration/endpoints", runners::list_endpoints),
     commands("/v4/runners/command/set-job-status", runners::set_status),
     commands("/v4/runners/command/run-experiment", runners::run),
     Route {
@@ -102,34 +108,34 @@ pub(crate) const ROUTES: &[Route] = &[
     Route { path: "/v4alpha/runner-detail", guard: Guard::Writes, does: Does::Obeys(GET, runners::show_runner) },
     commands("/v4alpha/experiments/{expid}/run-experiment", runners::run_named),
     commands("/v4alpha/experiments/{expid}/stop-experiment", runners::stop_named),
-    reads("/v4alpha/experiments/{expid}/get-runner-status", runners::show_run_named),
+    tells("/v4alpha/experiments/{expid}/get-runner-status", runners::show_run_named),
     commands("/v4alpha/experiments/{expid}/create-job-list", runners::create_jobs),
     commands("/v4alpha/runner-create-experiment", runners::create_named),
     commands("/v4alpha/experiments/{expid}/set-job-status", runners::set_status_named),
-    reads("/v3/cconfig/{expid}", configuration::compare),
-    reads("/v3/expinfo/{expid}", summary::expinfo),
-    reads("/v3/expcount/{expid}", summary::count),
-    reads("/v3/searchowner/{owner}", search::by_owner),
-    reads("/v3/search/{expid}", search::by_text),
-    reads("/v3/search/{expid}/{exptype}/{onlyactive}", search::by_text),
-    reads("/v3/running/", search::running),
-    reads("/v3/runs/{expid}", runs::list),
-    reads("/v3/ifrun/{expid}", summary::is_running),
-    reads("/v3/logrun/{expid}", logs::is_logging),
-    reads("/v3/summary/{expid}", summary::show),
-    reads("/v3/shutdown/{route}", root::shut_down),
-    reads("/v3/performance/{expid}", statistics::performance),
-    reads("/v3/graph/{expid}/{layout}/{grouped}", graph::show),
-    reads("/v3/tree/{expid}", tree::show),
-    reads("/v3/quick/{expid}", summary::quick),
-    reads("/v3/exprun/{expid}", logs::show_run),
-    reads("/v3/exp-recovery-logs/{expid}", logs::list_recovery),
-    reads("/v3/joblog/{logfile}", logs::show_job),
-    reads("/v3/pklinfo/{expid}/{timeStamp}", tree::show_changes),
-    reads("/v3/pkltreeinfo/{expid}/{timeStamp}", tree::show_changes_in_tree),
-    reads("/v3/stats/{expid}/{filter_period}/{filter_type}", statistics::show),
-    reads("/v3/history/{expid}/{jobname}", history::show),
-    reads("/v3/rundetail/{expid}/{runid}", runs::show_tree),
+    shows("/v3/cconfig/{expid}", configuration::compare),
+    shows("/v3/expinfo/{expid}", summary::expinfo),
+    shows("/v3/expcount/{expid}", summary::count),
+    shows("/v3/searchowner/{owner}", search::by_owner),
+    shows("/v3/search/{expid}", search::by_text),
+    shows("/v3/search/{expid}/{exptype}/{onlyactive}", search::by_text),
+    shows("/v3/running/", search::running),
+    shows("/v3/runs/{expid}", runs::list),
+    shows("/v3/ifrun/{expid}", summary::is_running),
+    shows("/v3/logrun/{expid}", logs::is_logging),
+    shows("/v3/summary/{expid}", summary::show),
+    shows("/v3/shutdown/{route}", root::shut_down),
+    shows("/v3/performance/{expid}", statistics::performance),
+    shows("/v3/graph/{expid}/{layout}/{grouped}", graph::show),
+    shows("/v3/tree/{expid}", tree::show),
+    shows("/v3/quick/{expid}", summary::quick),
+    shows("/v3/exprun/{expid}", logs::show_run),
+    shows("/v3/exp-recovery-logs/{expid}", logs::list_recovery),
+    shows("/v3/joblog/{logfile}", logs::show_job),
+    shows("/v3/pklinfo/{expid}/{timeStamp}", tree::show_changes),
+    shows("/v3/pkltreeinfo/{expid}/{timeStamp}", tree::show_changes_in_tree),
+    shows("/v3/stats/{expid}/{filter_period}/{filter_type}", statistics::show),
+    shows("/v3/history/{expid}/{jobname}", history::show),
+    shows("/v3/rundetail/{expid}/{runid}", runs::show_tree),
     open("/v3/filestatus", root::file_status),
     acts("/v3/tokentest", Guard::Open, BOTH, || get(login::test_token).post(login::test_token)),
     acts("/v3/login", Guard::Open, GET, || get(login::cas_of_old)),
@@ -138,7 +144,7 @@ pub(crate) const ROUTES: &[Route] = &[
 /// The methods of a route.
 pub(crate) fn method_of(route: &Route) -> &'static [&'static str] {
     match route.does {
-        Does::Tells(_) => GET,
+        Does::Shows(_) | Does::Tells(_) => GET,
         Does::Obeys(methods, _) | Does::Acts(methods, _) => methods,
     }
 }
@@ -151,7 +157,8 @@ pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
         let mut routes = Router::new();
         for route in ROUTES.iter().filter(|route| route.guard == guard) {
             let handler = match route.does {
-                Does::Tells(with) => get(async move |call: Call| answer(call, with).await),
+                Does::Shows(with) => get(async move |call: Call| answer(call, with).await),
+                Does::Tells(with) => get(async move |call: Call| answer_anew(call, with).await),
                 Does::Obeys(methods, with) => {
                     let obey = async move |order: Order| obey(order, with).await;
                     if methods == GET { get(obey) } else { post(obey) }

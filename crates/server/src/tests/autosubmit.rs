@@ -65,6 +65,7 @@ impl Stage {
         };
         settings.autosubmit = Some(AutosubmitSettings {
             zone: Offset::UTC,
+            room: 1 << 20,
             root_path: String::new(),
             draw,
             api_file: folder.path().join("api.yaml"),

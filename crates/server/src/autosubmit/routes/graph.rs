@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::http::StatusCode;
+use jobgate_autosubmit::basis;
 use jobgate_autosubmit::views::facts::Facts;
 use jobgate_autosubmit::views::graph::{Grouping, Placement, from_plain, graph, to_dot};
 use serde_json::json;
@@ -81,6 +82,7 @@ fn standard(call: &Call, facts: &Facts<'_>) -> Placement {
         Ok(places) => Placement::Given(places),
         Err(why) => {
             tracing::info!(why, "Graphviz does not draw; the jobs stand in layers");
+            basis::unfounded();
             Placement::Layers
         }
     }

@@ -139,11 +139,11 @@ async fn finish(
     let gate = &shared.app.gatekeeper;
     let Some(logins) = gate.logins() else { return refused(NOT_CONFIGURED) };
     let back = Return { code, redirect_uri, issuer: call.query.get("iss"), challenge: None };
-    let arrival = match logins.finish(provider, &back, call.moment.now).await {
+    let arrival = match logins.finish(provider, &back, call.moment.now()).await {
         Ok(arrival) => arrival,
         Err(error) => return failed(&error),
     };
-    let Some(token) = gate.autosubmit().issue(&arrival.user, call.moment.now) else {
+    let Some(token) = gate.autosubmit().issue(&arrival.user, call.moment.now()) else {
         return refused("This server has no SECRET_KEY, so that it can give no tokens.");
     };
     tracing::info!(user = arrival.user, provider, "somebody has logged in");

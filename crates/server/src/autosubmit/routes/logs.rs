@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use jobgate_autosubmit::basis;
 use jobgate_autosubmit::expid::{Expid, release};
 use jobgate_autosubmit::logs::{LogFile, Packing, last_lines, last_of, newest_run_log, packing, recovery_logs};
 use jobgate_autosubmit::texts::instant;
@@ -67,6 +68,7 @@ pub(in crate::autosubmit) fn show_job(call: &Call) -> Answer {
 
 /// Whether a file in a folder of logs really is there, and not somewhere else by a symbolic link.
 fn is_inside(path: &Path) -> bool {
+    path.parent().into_iter().for_each(basis::note);
     let (Ok(real), Some(Ok(folder))) = (path.canonicalize(), path.parent().map(Path::canonicalize)) else {
         return false;
     };
@@ -89,6 +91,11 @@ fn show(call: &Call, file: &LogFile, logfile: String) -> Answer {
 
 /// The last lines of a file, packed or not.
 fn tail(call: &Call, path: &Path) -> io::Result<Vec<String>> {
+    // what cannot be read now, perhaps can be later
+    unpacked(call, path).inspect_err(|_| basis::unfounded())
+}
+
+fn unpacked(call: &Call, path: &Path) -> io::Result<Vec<String>> {
     match packing(path)? {
         Packing::Plain => last_lines(path, LINES),
         Packing::Gzip => {
@@ -157,13 +164,13 @@ pub(in crate::autosubmit) fn is_logging(call: &Call) -> Answer {
     let Some(file) = file else {
         return json(&Told::well(json!({"is_running": false, "timediff": 0, "log_path": null})));
     };
-    let age = call.moment.now - file.modified;
+    let age = call.moment.now() - file.modified;
     json(&Told::well(json!({"is_running": age < LATELY, "timediff": age, "log_path": file.path})))
 }
 
 /// Whether a run has written to its log within the last minutes.
 pub(super) fn is_logged_lately(call: &Call, expid: &Expid) -> bool {
-    run_log(call, expid).is_some_and(|file| call.moment.now - file.modified < LATELY)
+    run_log(call, expid).is_some_and(|file| call.moment.is_within(LATELY, file.modified))
 }
 
 /// The newest log of a run; early versions wrote it elsewhere.

@@ -38,7 +38,7 @@ pub(in crate::autosubmit) async fn choose_name(
         let mut fields = Fields::of(&headers, &body)?;
         let name = fields.some_text("preferred_username", LONGEST);
         fields.done()?;
-        let now = zoned_stamp(call.moment.now, call.moment.zone).unwrap_or_default();
+        let now = zoned_stamp(call.moment.now(), call.moment.zone).unwrap_or_default();
         let store = shared.autosubmit.site.store();
         store.set_preference(&user, &name, &now)?;
         shown(store.preference(&user)?.as_ref())

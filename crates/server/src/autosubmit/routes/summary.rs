@@ -1,8 +1,10 @@
 //! Short answers about an experiment.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 
+use jobgate_autosubmit::basis;
 use jobgate_autosubmit::config::Configuration;
 use jobgate_autosubmit::expid::{Expid, Layout};
 use jobgate_autosubmit::status::JobStatus;
@@ -37,7 +39,7 @@ struct ExpInfo {
     update_time: i64,
     error: bool,
     running: bool,
-    pkl_timestamp: i64,
+    pkl_timestamp: Option<i64>,
     chunk_size: i64,
     chunk_unit: String,
     total_jobs: i64,
@@ -69,7 +71,7 @@ pub(in crate::autosubmit) fn expinfo(call: &Call) -> Answer {
         update_time: 0,
         error: false,
         running: false,
-        pkl_timestamp: call.moment.now,
+        pkl_timestamp: None,
         chunk_size: 0,
         chunk_unit: "default".into(),
         total_jobs: 0,
@@ -96,16 +98,20 @@ pub(in crate::autosubmit) fn expinfo(call: &Call) -> Answer {
         }
         Err(failure) => (told.error, told.error_message) = (true, failure.message + "\n"),
     }
+    told.pkl_timestamp = told.pkl_timestamp.or_else(|| Some(call.moment.now()));
     json(&told)
 }
 
 fn folder(call: &Call, expid: &Expid, told: &mut ExpInfo) -> Result<(), Failure> {
     let folder = call.site().places(expid).folder;
+    basis::note_access(&folder);
     let metadata = std::fs::metadata(&folder)
         .map_err(|_| Failure::unknown(expid.as_str()).told(format!("Experiment {expid} does not exist")))?;
     let zone = call.moment.zone;
     told.path = folder.to_string_lossy().into_owned();
     told.owner_id = metadata.uid();
+    // the names of users are there
+    basis::note(Path::new("/etc/passwd"));
     told.owner = call.shared.app.gatekeeper.login_of(metadata.uid()).unwrap_or_default();
     told.time_last_access = instant(metadata.atime(), zone).unwrap_or_default();
     told.time_last_mod = instant(metadata.mtime(), zone).unwrap_or_default();
@@ -149,9 +155,9 @@ fn is_marked_running(call: &Call, expid: &Expid) -> Result<bool, Failure> {
 /// minutes.
 fn is_busy(call: &Call, expid: &Expid) -> bool {
     let modified = call.site().jobs_modified(expid, call.moment.zone).ok().flatten();
-    match modified.map(|modified| call.moment.now - modified) {
-        Some(..600) => true,
-        Some(..3600) => is_logged_lately(call, expid),
+    match modified {
+        Some(modified) if call.moment.is_within(600, modified) => true,
+        Some(modified) if call.moment.is_within(3600, modified) => is_logged_lately(call, expid),
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use axum::http::StatusCode;
 
-use crate::autosubmit::answer::{Answer, json};
+use crate::autosubmit::answer::{Answer, json, json_dated};
 use crate::autosubmit::call::Call;
 use crate::autosubmit::convert::{UNSUPPORTED, is_supported, known_snapshot};
 use crate::autosubmit::error::Failure;
@@ -28,7 +28,7 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
     };
     let facts = Facts::of(&snapshot, call.moment);
     let titles = titles(&facts);
-    json(&Dated { told: Told::well(tree(&facts, &titles)), pkl_timestamp: call.moment.now })
+    json_dated(&Told::well(tree(&facts, &titles)))
 }
 
 /// `GET /v3/pklinfo/{expid}/{timeStamp}`
