@@ -236,6 +236,7 @@ impl Site {
     pub fn configuration_in_place(&self, expid: &Expid) -> Result<Arc<Configuration>, SiteError> {
         let configuration = self.configuration(expid)?;
         let tmp = self.places(expid).tmp;
+        basis::note(&tmp);
         if !tmp.is_dir() {
             return Err(ConfigError::NoTmp(tmp.to_string_lossy().into_owned()).into());
         }

@@ -132,7 +132,7 @@ fn configuration(call: &Call, expid: &Expid, told: &mut ExpInfo) -> Result<(), F
     // a database without jobs says nothing, which is not that there is none
     told.pkl_timestamp = match (modified, call.site().layout(expid)?) {
         (None, Layout::Pickle) => return Err(missing()),
-        (modified, _) => modified.unwrap_or(0),
+        (modified, _) => Some(modified.unwrap_or(0)),
     };
     told.workflow_commit = Some(json!(configuration.workflow_commit()));
     Ok(())
