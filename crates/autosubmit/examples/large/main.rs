@@ -36,12 +36,11 @@ const TIMES: usize = 5;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let folder = tempfile::tempdir().unwrap();
-    let (root, expid) = match arguments.as_slice() {
-        [root, expid] => (PathBuf::from(root), Expid::parse(expid).unwrap()),
-        _ => {
-            site::make(folder.path(), EXPERIMENTS, LARGE);
-            (folder.path().to_owned(), Expid::parse("a0000").unwrap())
-        }
+    let (root, expid) = if let [root, expid] = arguments.as_slice() {
+        (PathBuf::from(root), Expid::parse(expid).unwrap())
+    } else {
+        site::make(folder.path(), EXPERIMENTS, LARGE);
+        (folder.path().to_owned(), Expid::parse("a0000").unwrap())
     };
     // files that were just written are read each time
     std::thread::sleep(jobgate_autosubmit::kept::UNSETTLED + Duration::from_millis(200));
