@@ -28,6 +28,15 @@ impl Protocol {
         }
     }
 
+    /// Another version for a controller that does not speak this one, and `answered` in that version, or as releases do that do
+    /// not know one because it is too old.
+    pub(super) fn other(self, answered: Option<u16>) -> Option<Self> {
+        match answered {
+            None => Self::ALL.into_iter().find(|other| *other > self),
+            Some(number) => Self::ALL.into_iter().rfind(|other| other.number() <= number && *other != self),
+        }
+    }
+
     /// The version with this number, if it is spoken.
     pub fn of_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.number() == number)
@@ -62,10 +71,24 @@ mod tests {
             assert_eq!(release_of(version.number()), version.to_string());
             assert_eq!(Protocol::of_number(version.number()), Some(version));
         }
+        assert!(Protocol::ALL.iter().enumerate().all(|(place, version)| *version as usize == place));
         assert_eq!(Protocol::of_number(0x2900), None);
         assert_eq!(release_of(0x2600), "22.05");
         assert_eq!(release_of(0x2d00), "26.05");
         assert_eq!(release_of(0x0100), "0x0100");
         assert_eq!(release_of(0xffff), "0xffff");
+    }
+
+    #[test]
+    fn who_does_not_speak_a_version_is_asked_in_another() {
+        use Protocol::{V24_11, V25_11, V26_05};
+        let newer = [V24_11.other(None), V25_11.other(None), V26_05.other(None)];
+        assert_eq!(newer, [Some(V25_11), Some(V26_05), None]);
+        // a controller of 24.11, of 25.05, of one that is newer than all, and of one that is too old
+        let by = |number| [V24_11.other(Some(number)), V26_05.other(Some(number))];
+        assert_eq!(by(0x2a00), [None, Some(V24_11)]);
+        assert_eq!(by(0x2b00), [None, Some(V24_11)]);
+        assert_eq!(by(0x2e00), [Some(V26_05), Some(V25_11)]);
+        assert_eq!(by(0x2600), [None, None]);
     }
 }

@@ -173,32 +173,35 @@ fn questions(protocol: Protocol) -> Vec<Question> {
         let job = recorded("26.05", "layout-24.11.bin");
         let one = |asked, kind, body, ask| Question { asked, kind, body, ask };
         all.push(one(Kind::JOB, Kind::JOBS_ARE, job, |client| client.resources(&me(), 100).map(drop)));
-        all.extend(orders());
     } else {
         let ask: fn(&Client) -> Result<(), Error> = |client| client.resources(&me(), 100).map(drop);
         all.push(Question { asked: Kind::LAYOUT, kind: Kind::LAYOUT_IS, body: read("layout.bin"), ask });
     }
+    all.extend(orders(protocol));
     all
 }
 
-/// Orders are in the version of 24.11, whoever gets them.
-fn orders() -> Vec<Question> {
-    let submitted = [&7_u32.to_be_bytes()[..], &[0; 8], b"\0\0\0\x05word\0"].concat();
+fn orders(protocol: Protocol) -> Vec<Question> {
+    use records::{Allocated, StepId, Submitted};
+    let job = 7;
+    let submitted =
+        packed(protocol, &Submitted { job, step: StepId::job(job), message: Text::of("word"), ..Submitted::default() });
     let tasks = b"\0\0\0\x01\0\0\x07\xd2\0\0\0\x041-3\0\0\0\0\x04why\0".to_vec();
-    let allocated = packed(&records::Allocated { job: 7, ..records::Allocated::default() });
+    let allocated = packed(protocol, &Allocated { job, step: StepId::job(job), ..Allocated::default() });
+    // the same in all versions
     let killed = recorded("24.11", "killed.bin");
     vec![
         Question {
             asked: Kind::SUBMIT,
             kind: Kind::SUBMITTED,
             body: submitted,
-            ask: |client| client.submit(&me(), &JobDesc::default()).map(drop),
+            ask: |client| seventh(&client.submit(&me(), &JobDesc::default())?),
         },
         Question {
             asked: Kind::ALLOCATE,
             kind: Kind::ALLOCATED,
             body: allocated,
-            ask: |client| client.allocate(&me(), &JobDesc::default()).map(drop),
+            ask: |client| seventh(&client.allocate(&me(), &JobDesc::default())?),
         },
         Question {
             asked: Kind::UPDATE_JOB,
@@ -233,8 +236,15 @@ fn orders() -> Vec<Question> {
     ]
 }
 
-fn packed<'a>(record: &impl Wire<'a>) -> Vec<u8> {
-    let mut to = super::super::codec::Writer::new(Protocol::V24_11);
+/// Honest controllers give this number.
+fn seventh(submitted: &Submitted) -> Result<(), Error> {
+    let other =
+        |job_id: u32| Error::Refused { errno: crate::errno::Errno::INVALID_JOB_ID, words: Some(job_id.to_string()) };
+    if submitted.job_id == 7 { Ok(()) } else { Err(other(submitted.job_id)) }
+}
+
+fn packed<'a>(protocol: Protocol, record: &impl Wire<'a>) -> Vec<u8> {
+    let mut to = super::super::codec::Writer::new(protocol);
     record.write(&mut to);
     to.into_bytes()
 }
@@ -396,8 +406,9 @@ fn small_answers_that_stand_for_much() {
         array_tasks: Text::of(&digits),
         ..honest.clone()
     };
-    liar.says(Kind::JOBS, Kind::JOBS_ARE, [packed(&head), packed(&job)].concat());
-    liar.says(Kind::JOB, Kind::JOBS_ARE, [packed(&head), packed(&job)].concat());
+    let listing = [packed(Protocol::V24_11, &head), packed(Protocol::V24_11, &job)].concat();
+    liar.says(Kind::JOBS, Kind::JOBS_ARE, listing.clone());
+    liar.says(Kind::JOB, Kind::JOBS_ARE, listing);
     let begun = Instant::now();
     fresh(liar.client.jobs(&me(), None), |jobs| jobs.each(Names::NONE, &mut |_| {})).unwrap();
     assert_eq!(liar.client.resources(&me(), job.id()).unwrap(), []);

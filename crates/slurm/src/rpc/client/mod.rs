@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::codec::{Reader, Text, Wire};
 use super::error::Error;
-use super::{Credential, Kind, Protocol, frame};
+use super::{Credential, Kind, Protocol, Unsendable, frame};
 use crate::errno::Errno;
 use exchange::Exchange;
 use reply::Reply;
@@ -73,6 +73,9 @@ impl std::fmt::Display for Controller {
     }
 }
 
+/// What is asked for, in a version of the protocol.
+type Packed = Result<Vec<u8>, Unsendable>;
+
 /// How long is waited, and how much is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -94,7 +97,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Client {
     controllers: Vec<Controller>,
-    protocol: Protocol,
+    /// The version that was understood last: its place among all.
+    protocol: AtomicUsize,
     limits: Limits,
     /// Who answered last.
     preferred: AtomicUsize,
@@ -102,14 +106,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// Asks these controllers, the first one first, in this version of the protocol.
+    /// Asks these controllers, the first one first. Begins in this version of the protocol; one that does not speak it, for its
+    /// release has become too old or too new for that, is asked in one that it speaks.
     pub fn new(controllers: Vec<Controller>, protocol: Protocol, limits: Limits) -> Self {
-        Self { controllers, protocol, limits, preferred: AtomicUsize::new(0), addresses: Addresses::default() }
+        let (preferred, addresses) = (AtomicUsize::new(0), Addresses::default());
+        Self { controllers, protocol: AtomicUsize::new(protocol as usize), limits, preferred, addresses }
     }
 
     /// The version that is spoken.
     pub fn protocol(&self) -> Protocol {
-        self.protocol
+        Protocol::ALL[self.protocol.load(Ordering::Relaxed)]
     }
 
     /// The controllers, the first one first.
@@ -117,23 +123,16 @@ impl Client {
         &self.controllers
     }
 
-    /// Asks whoever answered last, and the others if that one cannot be reached or stands by.
-    fn ask(&self, credential: &Credential, kind: Kind, body: &[u8]) -> Result<Reply, Error> {
-        self.send(self.protocol, credential, kind, body)
-    }
-
-    /// Gives an order. Nobody is told to do what somebody else may already have done: another controller is only asked if the
-    /// first was not reached or stands by.
-    fn order(&self, credential: &Credential, kind: Kind, body: &[u8]) -> Result<Reply, Error> {
-        self.send(bodies::PROTOCOL, credential, kind, body)
-    }
-
-    fn send(&self, protocol: Protocol, credential: &Credential, kind: Kind, body: &[u8]) -> Result<Reply, Error> {
+    /// Asks whoever answered last, and the others if that one cannot be reached or stands by. `body` packs what is asked for.
+    ///
+    /// Nobody is told to do what somebody else may already have done: another controller is only asked, and another version
+    /// only spoken, if the first has certainly done nothing.
+    fn ask(&self, credential: &Credential, kind: Kind, body: impl Fn(Protocol) -> Packed) -> Result<Reply, Error> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut outcome = Err(Error::NoController);
         for place in 0..self.controllers.len() {
             let place = (first + place) % self.controllers.len();
-            outcome = self.ask_one(&self.controllers[place], protocol, credential, kind, body);
+            outcome = self.ask_one(&self.controllers[place], credential, kind, &body);
             match &outcome {
                 Err(error) if error.asks_for_another() => {}
                 _ => {
@@ -145,11 +144,37 @@ impl Client {
         outcome
     }
 
-    /// Asks one controller. What it refuses is an error; an answer in another version, too.
+    /// Asks one controller, in the version that it understands. What it refuses is an error.
     fn ask_one(
         &self,
         controller: &Controller,
+        credential: &Credential,
+        kind: Kind,
+        body: &impl Fn(Protocol) -> Packed,
+    ) -> Result<Reply, Error> {
+        let mut protocol = self.protocol();
+        let mut spoken = vec![protocol];
+        loop {
+            let outcome = self.ask_in(protocol, controller, credential, kind, &body(protocol)?);
+            let other = match &outcome {
+                Ok(_) | Err(Error::Refused { .. }) => {
+                    self.protocol.store(protocol as usize, Ordering::Relaxed);
+                    None
+                }
+                Err(Error::Version { answered, .. }) => protocol.other(*answered),
+                Err(_) => None,
+            };
+            let Some(other) = other.filter(|other| !spoken.contains(other)) else { return outcome };
+            protocol = other;
+            spoken.push(other);
+        }
+    }
+
+    /// Asks one controller in this version. An answer in another one is an error.
+    fn ask_in(
+        &self,
         protocol: Protocol,
+        controller: &Controller,
         credential: &Credential,
         kind: Kind,
         body: &[u8],

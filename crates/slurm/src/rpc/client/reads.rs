@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::reply::Reply;
-use super::{Client, Controller, Jobs, States};
+use super::{Client, Controller, Jobs, Packed, States};
 use crate::errno::Errno;
 use crate::objects::{
     ControllerPing, Diag, License, Node, NodeResourceLayout, Partition, Reservation, SharesRespMsg, SlurmConf,
@@ -49,7 +49,7 @@ impl Client {
     pub fn ping(&self, credential: &Credential) -> Vec<ControllerPing> {
         let one = |(place, controller): (usize, &Controller)| {
             let begun = Instant::now();
-            let outcome = self.ask_one(controller, self.protocol(), credential, Kind::PING, &[]);
+            let outcome = self.ask_one(controller, credential, Kind::PING, &|_| Ok(Vec::new()));
             show::ping(place, &controller.name, begun.elapsed(), outcome.err().map(|error| error.errno()))
         };
         self.controllers().iter().enumerate().map(one).collect()
@@ -58,7 +58,7 @@ impl Client {
     /// What has to be known of a cluster before it is asked for anything else. Everybody may know it.
     pub fn outline(&self, credential: &Credential) -> Result<Outline, Error> {
         // whenever it changed: the number of the next job is in it
-        let reply = self.ask(credential, Kind::CONFIG, &0_u64.to_be_bytes())?;
+        let reply = self.ask(credential, Kind::CONFIG, |_| Ok(0_u64.to_be_bytes().into()))?;
         Ok(show::outline(&reply.read(Kind::CONFIG, Kind::CONFIG_IS, records::Configuration::read)?))
     }
 
@@ -68,32 +68,34 @@ impl Client {
         credential: &Credential,
         since: Option<u64>,
     ) -> Result<Fresh<(SlurmConf, SlurmConfMeta)>, Error> {
-        let body = since.unwrap_or(0).to_be_bytes();
-        fresh(self.ask(credential, Kind::CONFIG, &body))?.then(|reply| {
+        let body = |_| Ok(since.unwrap_or(0).to_be_bytes().into());
+        fresh(self.ask(credential, Kind::CONFIG, body))?.then(|reply| {
             let record = reply.read(Kind::CONFIG, Kind::CONFIG_IS, records::Configuration::read)?;
-            Ok((show::config(&record, self.protocol()), show::config_meta(&record)))
+            Ok((show::config(&record, reply.protocol), show::config_meta(&record)))
         })
     }
 
     /// All jobs that the controller shows, or that none has changed since `since` (unix seconds).
     pub fn jobs(&self, credential: &Credential, since: Option<u64>) -> Result<Fresh<Jobs>, Error> {
-        let mut body = self.writer();
-        body.u64(since.unwrap_or(0));
-        body.u16(ALL | DETAIL | LOCAL);
-        body.u32(NO_VAL);
-        fresh(self.ask(credential, Kind::JOBS, &body.into_bytes()))?.then(|reply| Jobs::of(reply, Kind::JOBS))
+        let body = packed(|body| {
+            body.u64(since.unwrap_or(0));
+            body.u16(ALL | DETAIL | LOCAL);
+            body.u32(NO_VAL);
+        });
+        fresh(self.ask(credential, Kind::JOBS, body))?.then(|reply| Jobs::of(reply, Kind::JOBS))
     }
 
     /// A job; all that is left of an array, by its number; the components of a heterogeneous job.
     pub fn job(&self, credential: &Credential, id: u32) -> Result<Jobs, Error> {
-        let mut body = self.writer();
-        if self.protocol() < Protocol::V25_11 {
-            body.u32(id);
-        } else {
-            StepId { sluid: 0, job: id, step: NO_VAL, component: NO_VAL }.write(&mut body);
-        }
-        body.u16(ALL | DETAIL);
-        Jobs::of(self.ask(credential, Kind::JOB, &body.into_bytes())?, Kind::JOB)
+        let body = packed(|body| {
+            if body.protocol() < Protocol::V25_11 {
+                body.u32(id);
+            } else {
+                StepId::job(id).write(body);
+            }
+            body.u16(ALL | DETAIL);
+        });
+        Jobs::of(self.ask(credential, Kind::JOB, body)?, Kind::JOB)
     }
 
     /// What a running job was given of each node.
@@ -101,12 +103,15 @@ impl Client {
         let not_running = || Error::Refused { errno: Errno::JOB_NOT_RUNNING, words: None };
         if self.protocol() < Protocol::V25_11 {
             let jobs = self.job(credential, id)?;
-            return jobs.layout(id)?.ok_or_else(not_running);
+            if jobs.protocol() < Protocol::V25_11 {
+                return jobs.layout(id)?.ok_or_else(not_running);
+            }
         }
-        let mut body = self.writer();
-        StepId { sluid: 0, job: id, step: NO_VAL, component: NO_VAL }.write(&mut body);
-        body.u16(0);
-        let reply = self.ask(credential, Kind::LAYOUT, &body.into_bytes())?;
+        let body = packed(|body| {
+            StepId::job(id).write(body);
+            body.u16(0);
+        });
+        let reply = self.ask(credential, Kind::LAYOUT, body)?;
         reply.read(Kind::LAYOUT, Kind::LAYOUT_IS, |from| {
             let nodes: Option<Vec<records::Layout<'_>>> = Wire::read(from)?;
             Ok(nodes.iter().flatten().map(show::layout).collect())
@@ -115,15 +120,16 @@ impl Client {
 
     /// The states of these jobs, or of all if none is named. Cheap.
     pub fn states(&self, credential: &Credential, ids: &[u32]) -> Result<States, Error> {
-        let mut body = self.writer();
-        body.length(ids.len());
-        for id in ids {
-            body.u32(*id);
-            // neither a task nor a component
-            body.u32(NO_VAL);
-            body.u32(NO_VAL);
-        }
-        Ok(States { reply: self.ask(credential, Kind::STATES, &body.into_bytes())? })
+        let body = packed(|body| {
+            body.length(ids.len());
+            for id in ids {
+                body.u32(*id);
+                // neither a task nor a component
+                body.u32(NO_VAL);
+                body.u32(NO_VAL);
+            }
+        });
+        Ok(States { reply: self.ask(credential, Kind::STATES, body)? })
     }
 
     /// All nodes, or that none has changed since `since`. Which partitions a node is in is asked for, too.
@@ -133,9 +139,8 @@ impl Client {
         since: Option<u64>,
         names: Names<'_>,
     ) -> Result<Fresh<Listing<Node>>, Error> {
-        let body = self.since(since, ALL | DETAIL | MIXED);
-        fresh(self.ask(credential, Kind::NODES, &body))?.then(|reply| {
-            let partitions = self.ask(credential, Kind::PARTITIONS, &self.since(None, ALL))?;
+        fresh(self.ask(credential, Kind::NODES, changed(since, ALL | DETAIL | MIXED)))?.then(|reply| {
+            let partitions = self.ask(credential, Kind::PARTITIONS, changed(None, ALL))?;
             let partitions = partitions.read(Kind::PARTITIONS, Kind::PARTITIONS_ARE, read_partitions)?;
             reply.read(Kind::NODES, Kind::NODES_ARE, |from| read_nodes(from, &partitions, names))
         })
@@ -143,9 +148,8 @@ impl Client {
 
     /// All partitions, or that none has changed since `since`.
     pub fn partitions(&self, credential: &Credential, since: Option<u64>) -> Result<Fresh<Listing<Partition>>, Error> {
-        let protocol = self.protocol();
-        self.listing(credential, (Kind::PARTITIONS, Kind::PARTITIONS_ARE), &self.since(since, ALL), |from| {
-            Ok(show::partition(&records::Partition::read(from)?, protocol))
+        self.listing(credential, (Kind::PARTITIONS, Kind::PARTITIONS_ARE), changed(since, ALL), |from| {
+            Ok(show::partition(&records::Partition::read(from)?, from.protocol()))
         })
     }
 
@@ -155,17 +159,15 @@ impl Client {
         credential: &Credential,
         since: Option<u64>,
     ) -> Result<Fresh<Listing<Reservation>>, Error> {
-        let mut body = self.writer();
-        body.u64(since.unwrap_or(0));
         let kinds = (Kind::RESERVATIONS, Kind::RESERVATIONS_ARE);
-        self.listing(credential, kinds, &body.into_bytes(), |from| {
+        self.listing(credential, kinds, packed(|body| body.u64(since.unwrap_or(0))), |from| {
             Ok(show::reservation(&records::Reservation::read(from)?))
         })
     }
 
     /// All licences, or that none has changed since `since`.
     pub fn licenses(&self, credential: &Credential, since: Option<u64>) -> Result<Fresh<Listing<License>>, Error> {
-        self.listing(credential, (Kind::LICENSES, Kind::LICENSES_ARE), &self.since(since, 0), |from| {
+        self.listing(credential, (Kind::LICENSES, Kind::LICENSES_ARE), changed(since, 0), |from| {
             Ok(show::license(&records::License::read(from)?))
         })
     }
@@ -177,21 +179,22 @@ impl Client {
         accounts: &[String],
         users: &[String],
     ) -> Result<SharesRespMsg, Error> {
-        let mut body = self.writer();
-        for names in [accounts, users] {
-            let names: Option<Vec<Text<'_>>> =
-                (!names.is_empty()).then(|| names.iter().map(|name| Text::of(name)).collect());
-            names.write(&mut body);
-        }
-        let reply = self.ask(credential, Kind::SHARES, &body.into_bytes())?;
+        let body = packed(|body| {
+            for names in [accounts, users] {
+                let names: Option<Vec<Text<'_>>> =
+                    (!names.is_empty()).then(|| names.iter().map(|name| Text::of(name)).collect());
+                names.write(body);
+            }
+        });
+        let reply = self.ask(credential, Kind::SHARES, body)?;
         Ok(show::shares(&reply.read(Kind::SHARES, Kind::SHARES_ARE, records::Shares::read)?))
     }
 
     /// Counters.
     pub fn diag(&self, credential: &Credential, names: Names<'_>) -> Result<Diag, Error> {
-        let reply = self.ask(credential, Kind::STATS, &TELL.to_be_bytes())?;
+        let reply = self.ask(credential, Kind::STATS, |_| Ok(TELL.to_be_bytes().into()))?;
         let stats = reply.read(Kind::STATS, Kind::STATS_ARE, records::Stats::read)?;
-        Ok(show::stats(&stats, self.protocol(), names))
+        Ok(show::stats(&stats, reply.protocol, names))
     }
 
     /// A list whose records are read and shown by `one`.
@@ -199,7 +202,7 @@ impl Client {
         &self,
         credential: &Credential,
         (asked, wanted): (Kind, Kind),
-        body: &[u8],
+        body: impl Fn(Protocol) -> Packed,
         one: impl Fn(&mut Reader<'_>) -> Result<T, Malformed>,
     ) -> Result<Fresh<Listing<T>>, Error> {
         fresh(self.ask(credential, asked, body))?.then(|reply| {
@@ -213,18 +216,22 @@ impl Client {
             })
         })
     }
+}
 
-    fn writer(&self) -> Writer {
-        Writer::new(self.protocol())
+fn packed(write: impl Fn(&mut Writer)) -> impl Fn(Protocol) -> Packed {
+    move |protocol| {
+        let mut body = Writer::new(protocol);
+        write(&mut body);
+        Ok(body.into_bytes())
     }
+}
 
-    /// The body of most requests: since when, and what is to be shown.
-    fn since(&self, since: Option<u64>, show: u16) -> Vec<u8> {
-        let mut body = self.writer();
+/// The body of most requests: since when, and what is to be shown.
+fn changed(since: Option<u64>, show: u16) -> impl Fn(Protocol) -> Packed {
+    packed(move |body| {
         body.u64(since.unwrap_or(0));
         body.u16(show);
-        body.into_bytes()
-    }
+    })
 }
 
 impl<T> Fresh<T> {

@@ -73,6 +73,11 @@ impl Jobs {
         self.head.last_backfill
     }
 
+    /// The version in which they came.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.reply.protocol
+    }
+
     /// How many bytes they are.
     pub fn size(&self) -> usize {
         self.reply.frame.len()

@@ -137,6 +137,59 @@ fn other_versions_are_told_apart() {
     assert!(closed.to_string().contains("older than Slurm 24.11"), "{closed}");
 }
 
+/// A controller that understands versions from `first` to `own`, and what it was asked: the version, and the body's length.
+fn choosy(first: u16, own: u16) -> (Controller, Receiver<(u16, Vec<u8>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let request = request(&mut stream);
+            let version = u16::from_be_bytes([request[0], request[1]]);
+            let answer = match version {
+                version if version < first => b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+                version if version > own => frame(own, Kind::RESULT, &1007_u32.to_be_bytes()),
+                version => frame(version, Kind::RESULT, &[0; 4]),
+            };
+            if tell.send((version, request[34..].to_vec())).is_err() {
+                return;
+            }
+            let _ = stream.write_all(&answer);
+        }
+    });
+    (Controller { name: "c".into(), host: "127.0.0.1".into(), port }, told)
+}
+
+#[test]
+fn who_does_not_understand_a_version_is_told_in_another() {
+    let sent = |(controller, asked): (Controller, Receiver<(u16, Vec<u8>)>), protocol| {
+        let client = Client::new(vec![controller], protocol, Limits::default());
+        let mut outcome = client.requeue(&anyone(), "7", crate::cluster::Requeue::default());
+        if outcome.is_ok() {
+            // what was understood is spoken on
+            outcome = client.requeue(&anyone(), "7", crate::cluster::Requeue::default());
+        }
+        let asked: Vec<(u16, usize)> = asked.try_iter().map(|(version, body)| (version, body.len())).collect();
+        (outcome.map(|()| client.protocol()).map_err(|error| error.to_string()), asked)
+    };
+    // each in its own layout
+    let (old, new) = (14, 30);
+    let (outcome, asked) = sent(choosy(0x2b00, 0x2e00), Protocol::V24_11);
+    assert_eq!((outcome, asked), (Ok(Protocol::V25_11), vec![(0x2a00, old), (0x2c00, new), (0x2c00, new)]));
+    let (outcome, asked) = sent(choosy(0x2d00, 0x3000), Protocol::V24_11);
+    let expected = vec![(0x2a00, old), (0x2c00, new), (0x2d00, new), (0x2d00, new)];
+    assert_eq!((outcome, asked), (Ok(Protocol::V26_05), expected));
+    let (outcome, asked) = sent(choosy(0x2700, 0x2a00), Protocol::V26_05);
+    assert_eq!((outcome, asked), (Ok(Protocol::V24_11), vec![(0x2d00, new), (0x2a00, old), (0x2a00, old)]));
+    let (outcome, asked) = sent(choosy(0x2e00, 0x3000), Protocol::V24_11);
+    assert!(outcome.unwrap_err().ends_with("does not speak the protocol of Slurm 26.05: it is newer"));
+    assert_eq!(asked, [(0x2a00, old), (0x2c00, new), (0x2d00, new)]);
+    let (outcome, asked) = sent(choosy(0x2400, 0x2600), Protocol::V24_11);
+    assert!(outcome.unwrap_err().ends_with("it answered in that of 22.05"));
+    assert_eq!(asked, [(0x2a00, old)]);
+}
+
 #[test]
 fn bad_answers_are_errors() {
     let of = |answer: Vec<u8>| jobs_of(answer).unwrap_err();

@@ -3,13 +3,13 @@
 //!
 //! An order that fails may have been carried out: [`Error::is_undone`] says when it certainly was not.
 
-use super::{Client, bodies};
+use super::{Client, Packed, bodies};
 use crate::cluster::{Reach, Requeue};
 use crate::errno::Errno;
 use crate::objects::{JobDesc, KillJobs, KillJobsRespJob, NodeUpdate, Partition, ReservationDesc};
 use crate::rpc::codec::{Malformed, Reader, Text, Wire};
 use crate::rpc::error::Error;
-use crate::rpc::{Credential, Kind, records, show};
+use crate::rpc::{Credential, Kind, Protocol, records, show};
 
 /// A job that was queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,14 @@ pub struct Submitted {
 }
 
 impl Submitted {
-    fn of(job_id: u32, error: u32, message: Text<'_>) -> Self {
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let record = records::Submitted::read(from)?;
+        Ok(Self::of((record.job, record.step), record.error, record.message))
+    }
+
+    /// Older protocols say the job's number, newer ones a step of it.
+    fn of((job, step): (u32, records::StepId), error: u32, message: Text<'_>) -> Self {
+        let job_id = if job == 0 { step.job } else { job };
         let errno = Errno(error.cast_signed());
         let message = message.string().filter(|message| !message.is_empty());
         Self { job_id, warning: (errno != Errno::NONE).then_some(errno), message }
@@ -33,33 +40,33 @@ impl Submitted {
 impl Client {
     /// Queues a job.
     pub fn submit(&self, credential: &Credential, desc: &JobDesc) -> Result<Submitted, Error> {
-        let body = bodies::submit(desc)?;
-        self.order(credential, Kind::SUBMIT, &body)?.read(Kind::SUBMIT, Kind::SUBMITTED, submitted)
+        let body = |protocol| bodies::submit(protocol, desc);
+        self.ask(credential, Kind::SUBMIT, body)?.read(Kind::SUBMIT, Kind::SUBMITTED, Submitted::read)
     }
 
     /// Queues a heterogeneous job: what each of its components asks for; the first has the script.
     pub fn submit_het(&self, credential: &Credential, components: &[JobDesc]) -> Result<Submitted, Error> {
-        let body = bodies::submit_het(components)?;
-        self.order(credential, Kind::SUBMIT_HET, &body)?.read(Kind::SUBMIT_HET, Kind::SUBMITTED, submitted)
+        let body = |protocol| bodies::submit_het(protocol, components);
+        self.ask(credential, Kind::SUBMIT_HET, body)?.read(Kind::SUBMIT_HET, Kind::SUBMITTED, Submitted::read)
     }
 
     /// Queues a job without a script, that only holds what it is given.
     pub fn allocate(&self, credential: &Credential, desc: &JobDesc) -> Result<Submitted, Error> {
-        let reply = self.order(credential, Kind::ALLOCATE, &bodies::allocate(desc)?)?;
+        let reply = self.ask(credential, Kind::ALLOCATE, |protocol| bodies::allocate(protocol, desc))?;
         reply.read(Kind::ALLOCATE, Kind::ALLOCATED, |from| {
             let record = records::Allocated::read(from)?;
-            Ok(Submitted::of(record.job, record.error, record.message))
+            Ok(Submitted::of((record.job, record.step), record.error, record.message))
         })
     }
 
     /// Changes a job. What `desc` does not name stays; `hold` holds or releases it.
     pub fn update_job(&self, credential: &Credential, id: u32, desc: &JobDesc) -> Result<(), Error> {
-        self.done(credential, Kind::UPDATE_JOB, &bodies::update_job(id, desc)?)
+        self.done(credential, Kind::UPDATE_JOB, |protocol| bodies::update_job(protocol, id, desc))
     }
 
     /// Sends a signal to processes of a job; 9 cancels it. `job` is a number, or `array_task`.
     pub fn signal(&self, credential: &Credential, job: &str, signal: i32, reach: Reach) -> Result<(), Error> {
-        self.done(credential, Kind::KILL, &bodies::kill(job, signal, reach)?)
+        self.done(credential, Kind::KILL, |protocol| bodies::kill(protocol, job, signal, reach))
     }
 
     /// Sends a signal to all jobs that fit; 9 cancels them, and is sent if none is named. `number_of` knows the numbers of users.
@@ -70,7 +77,7 @@ impl Client {
         wanted: &KillJobs,
         number_of: &dyn Fn(&str) -> Option<u32>,
     ) -> Result<Vec<KillJobsRespJob>, Error> {
-        let reply = self.order(credential, Kind::KILL_MANY, &bodies::kill_many(wanted, number_of)?)?;
+        let reply = self.ask(credential, Kind::KILL_MANY, |protocol| bodies::kill_many(protocol, wanted, number_of))?;
         reply.read(Kind::KILL_MANY, Kind::KILLED, |from| {
             let killed: Vec<records::Killed<'_>> = Wire::read(from)?;
             Ok(killed.iter().map(show::killed).collect())
@@ -79,53 +86,54 @@ impl Client {
 
     /// Stops a job and puts it back into the queue.
     pub fn requeue(&self, credential: &Credential, job: &str, how: Requeue) -> Result<(), Error> {
-        self.done(credential, Kind::REQUEUE, &bodies::requeue(job, how)?)
+        self.done(credential, Kind::REQUEUE, |protocol| bodies::requeue(protocol, job, how))
     }
 
     /// Suspends a job.
     pub fn suspend(&self, credential: &Credential, job: &str) -> Result<(), Error> {
-        self.done(credential, Kind::SUSPEND, &bodies::suspend(job)?)
+        self.done(credential, Kind::SUSPEND, |protocol| bodies::suspend(protocol, job))
     }
 
     /// Lets a suspended job go on.
     pub fn resume(&self, credential: &Credential, job: &str) -> Result<(), Error> {
-        self.done(credential, Kind::SUSPEND, &bodies::resume(job)?)
+        self.done(credential, Kind::SUSPEND, |protocol| bodies::resume(protocol, job))
     }
 
     /// Changes the nodes that `update` names, or else those named by `names`.
     pub fn update_nodes(&self, credential: &Credential, names: &[String], update: &NodeUpdate) -> Result<(), Error> {
-        self.done(credential, Kind::UPDATE_NODES, &bodies::update_nodes(names, update)?)
+        self.done(credential, Kind::UPDATE_NODES, |protocol| bodies::update_nodes(protocol, names, update))
     }
 
     /// Adds nodes: a line as in `slurm.conf`, such as `NodeName=n9 CPUs=4 State=CLOUD`.
     pub fn create_nodes(&self, credential: &Credential, line: &str) -> Result<(), Error> {
-        self.done(credential, Kind::CREATE_NODES, &bodies::create_nodes(line)?)
+        self.done(credential, Kind::CREATE_NODES, |protocol| bodies::create_nodes(protocol, line))
     }
 
     /// Removes nodes that were added: their names, with ranges.
     pub fn delete_nodes(&self, credential: &Credential, names: &str) -> Result<(), Error> {
-        self.done(credential, Kind::DELETE_NODES, &bodies::delete_nodes(names)?)
+        self.done(credential, Kind::DELETE_NODES, |protocol| bodies::delete_nodes(protocol, names))
     }
 
     /// Makes a partition.
     pub fn create_partition(&self, credential: &Credential, partition: &Partition) -> Result<(), Error> {
-        self.done(credential, Kind::CREATE_PARTITION, &bodies::partition(partition)?)
+        self.done(credential, Kind::CREATE_PARTITION, |protocol| bodies::partition(protocol, partition))
     }
 
     /// Changes the partition of that name. What is not set stays; what only tells how a partition is is passed over, so that one
     /// that was shown can be given back.
     pub fn update_partition(&self, credential: &Credential, partition: &Partition) -> Result<(), Error> {
-        self.done(credential, Kind::UPDATE_PARTITION, &bodies::partition(partition)?)
+        self.done(credential, Kind::UPDATE_PARTITION, |protocol| bodies::partition(protocol, partition))
     }
 
     /// Removes a partition.
     pub fn delete_partition(&self, credential: &Credential, name: &str) -> Result<(), Error> {
-        self.done(credential, Kind::DELETE_PARTITION, &bodies::delete(name)?)
+        self.done(credential, Kind::DELETE_PARTITION, |protocol| bodies::delete(protocol, name))
     }
 
     /// Makes a reservation. Gives its name, which the controller makes up if none is given.
     pub fn create_reservation(&self, credential: &Credential, desc: &ReservationDesc) -> Result<String, Error> {
-        let reply = self.order(credential, Kind::CREATE_RESERVATION, &bodies::create_reservation(desc)?)?;
+        let reply =
+            self.ask(credential, Kind::CREATE_RESERVATION, |protocol| bodies::create_reservation(protocol, desc))?;
         reply.read(Kind::CREATE_RESERVATION, Kind::RESERVATION_CREATED, |from| {
             Ok(Text::read(from)?.string().unwrap_or_default())
         })
@@ -133,35 +141,27 @@ impl Client {
 
     /// Changes the reservation of that name. What is not set stays.
     pub fn update_reservation(&self, credential: &Credential, desc: &ReservationDesc) -> Result<(), Error> {
-        self.done(credential, Kind::UPDATE_RESERVATION, &bodies::update_reservation(desc)?)
+        self.done(credential, Kind::UPDATE_RESERVATION, |protocol| bodies::update_reservation(protocol, desc))
     }
 
     /// Removes a reservation.
     pub fn delete_reservation(&self, credential: &Credential, name: &str) -> Result<(), Error> {
-        self.done(credential, Kind::DELETE_RESERVATION, &bodies::delete(name)?)
+        self.done(credential, Kind::DELETE_RESERVATION, |protocol| bodies::delete(protocol, name))
     }
 
     /// Lets the controller read its configuration again.
     pub fn reconfigure(&self, credential: &Credential) -> Result<(), Error> {
-        self.done(credential, Kind::RECONFIGURE, &[])
+        self.done(credential, Kind::RECONFIGURE, |_| Ok(Vec::new()))
     }
 
     /// An order whose answer is that it is done, or what came of each task of an array.
-    fn done(&self, credential: &Credential, kind: Kind, body: &[u8]) -> Result<(), Error> {
-        let reply = self.order(credential, kind, body)?;
+    fn done(&self, credential: &Credential, kind: Kind, body: impl Fn(Protocol) -> Packed) -> Result<(), Error> {
+        let reply = self.ask(credential, kind, body)?;
         match reply.kind {
             Kind::RESULT | Kind::RESULT_WITH_WORDS => Ok(()),
             _ => reply.read(kind, Kind::TASKS_ANSWER, first_refusal)?.map_or(Ok(()), Err),
         }
     }
-}
-
-fn submitted(from: &mut Reader<'_>) -> Result<Submitted, Malformed> {
-    let job_id = from.u32()?;
-    // the batch step
-    from.u32()?;
-    let error = from.u32()?;
-    Ok(Submitted::of(job_id, error, Text::read(from)?))
 }
 
 /// The first of an array's tasks that was refused something.

@@ -1,7 +1,8 @@
 //! Jobs that are asked for, and changes of jobs.
 
-use super::{Unsendable, fit, nothing_else};
+use super::{Unsendable, fit, newer, nothing_else};
 use crate::objects::JobDesc;
+use crate::rpc::Protocol;
 use crate::rpc::codec::Text;
 use crate::rpc::records::Description;
 use crate::signal;
@@ -34,13 +35,18 @@ impl Joined {
 }
 
 /// What is asked for, in the wire's terms.
-pub(in crate::rpc) fn description<'a>(desc: &'a JobDesc, joined: &'a Joined) -> Result<Description<'a>, Unsendable> {
+pub(in crate::rpc) fn description<'a>(
+    protocol: Protocol,
+    desc: &'a JobDesc,
+    joined: &'a Joined,
+) -> Result<Description<'a>, Unsendable> {
     let mut order = Description::unset();
     let mut rest = desc.clone();
     texts(desc, &mut rest, &mut order);
     numbers(&mut rest, &mut order)?;
     times(&mut rest, &mut order)?;
     words(&mut rest, &mut order)?;
+    since_26_05(protocol, desc, &mut rest, &mut order)?;
     if rest.excluded_nodes.take().is_some() {
         order.excluded_nodes = text(joined.excluded.as_ref());
     }
@@ -54,6 +60,26 @@ pub(in crate::rpc) fn description<'a>(desc: &'a JobDesc, joined: &'a Joined) -> 
         | absent(order.qos, DEFAULT_QOS)
         | absent(order.wckey, DEFAULT_WCKEY);
     Ok(order)
+}
+
+fn since_26_05<'a>(
+    protocol: Protocol,
+    desc: &'a JobDesc,
+    rest: &mut JobDesc,
+    order: &mut Description<'a>,
+) -> Result<(), Unsendable> {
+    let since = Protocol::V26_05;
+    rest.container_type = None;
+    order.container_type = text(newer(protocol, since, "container_type", desc.container_type.as_ref())?);
+    for (field, given, to) in [
+        ("memory_update_delay", rest.memory_update_delay.take(), &mut order.memory_update_delay),
+        ("memory_update_margin", rest.memory_update_margin.take(), &mut order.memory_update_margin),
+    ] {
+        if let Some(number) = newer(protocol, since, field, given)? {
+            *to = fit(field, number)?;
+        }
+    }
+    Ok(())
 }
 
 fn text(text: Option<&String>) -> Text<'_> {

@@ -1,8 +1,8 @@
 //! The API's objects as what a controller is told to do.
 //!
 //! A controller believes what it gets. So every field is set from a typed value or carries its own "not set", and each order
-//! here is compared byte by byte with what the real commands and the real slurmrestd of 24.11 send for the same request
-//! (`recorded`). What has no such comparison is not sent: see [`Unsendable`].
+//! here is compared byte by byte with what the real commands and the real slurmrestd send for the same request, in each
+//! protocol (`recorded`). What has no such comparison is not sent: see [`Unsendable`].
 
 mod job;
 mod kill;
@@ -18,8 +18,7 @@ pub(super) use reservation::{Joined as JoinedReservation, change as change_reser
 
 use thiserror::Error;
 
-use super::codec::NO_VAL;
-use super::records::StepId;
+use super::Protocol;
 use crate::table::{Object, Writer};
 use crate::version::Version;
 
@@ -30,6 +29,18 @@ pub enum Unsendable {
     /// It has not been compared with what Slurm's own commands send.
     #[error("{0} cannot be sent to the controller yet")]
     Field(&'static str),
+    /// The protocol that is spoken has no place for it.
+    #[error(
+        "{field} cannot be said to the controller in the protocol of Slurm {spoken}: it has it since that of {since}"
+    )]
+    Older {
+        /// Its name.
+        field: &'static str,
+        /// The protocol that is spoken.
+        spoken: Protocol,
+        /// The first one that has it.
+        since: Protocol,
+    },
     /// It has to be said.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -53,13 +64,15 @@ fn nothing_else<T: Object + PartialEq>(rest: &T) -> Result<(), Unsendable> {
     given.map_or(Ok(()), |field| Err(Unsendable::Field(field.path)))
 }
 
+/// What was taken out of a field, if it was given, that the protocol has since a version.
+fn newer<T>(spoken: Protocol, since: Protocol, field: &'static str, given: Option<T>) -> Result<Option<T>, Unsendable> {
+    if given.is_some() && spoken < since { Err(Unsendable::Older { field, spoken, since }) } else { Ok(given) }
+}
+
 /// A number that the wire has in fewer bits, or that may not be negative.
 fn fit<T: TryFrom<i32>>(field: &'static str, number: i32) -> Result<T, Unsendable> {
     T::try_from(number).map_err(|_| Unsendable::Value { field, value: number.to_string() })
 }
-
-/// The step of an order that is for a job that is named by a text.
-pub(super) const NAMED: StepId = StepId { sluid: 0, job: NO_VAL, step: NO_VAL, component: NO_VAL };
 
 #[cfg(test)]
 mod recorded;

@@ -1,7 +1,8 @@
 //! Changes of nodes.
 
-use super::{Unsendable, nothing_else};
+use super::{Unsendable, newer, nothing_else};
 use crate::objects::NodeUpdate;
+use crate::rpc::Protocol;
 use crate::rpc::codec::{NO_VAL, Text};
 use crate::rpc::records::NodeChange;
 use crate::table::Num;
@@ -40,7 +41,11 @@ pub(in crate::rpc) fn added(line: &str) -> Result<NodeChange<'_>, Unsendable> {
 }
 
 /// What is to change, in the wire's terms.
-pub(in crate::rpc) fn change<'a>(update: &'a NodeUpdate, joined: &'a Joined) -> Result<NodeChange<'a>, Unsendable> {
+pub(in crate::rpc) fn change<'a>(
+    protocol: Protocol,
+    update: &'a NodeUpdate,
+    joined: &'a Joined,
+) -> Result<NodeChange<'a>, Unsendable> {
     let mut rest = update.clone();
     let mut order = NodeChange::unset();
     let text = |text: Option<&'a String>| text.map_or(Text::NONE, |text| Text::of(text));
@@ -55,6 +60,8 @@ pub(in crate::rpc) fn change<'a>(update: &'a NodeUpdate, joined: &'a Joined) -> 
     order.extra = text(update.extra.as_ref());
     order.gres = text(update.gres.as_ref());
     order.reason = text(update.reason.as_ref());
+    rest.topology_str = None;
+    order.topology = text(newer(protocol, Protocol::V25_11, "topology_str", update.topology_str.as_ref())?);
     for (field, given, to) in [
         ("resume_after", rest.resume_after.take(), &mut order.resume_after),
         ("weight", rest.weight.take(), &mut order.weight),

@@ -1,7 +1,8 @@
 //! Partitions that are made, and changes of partitions.
 
-use super::{Unsendable, fit, nothing_else};
+use super::{Unsendable, fit, newer, nothing_else};
 use crate::objects::Partition;
+use crate::rpc::Protocol;
 use crate::rpc::codec::{NO_VAL, NO_VAL16, Text};
 use crate::rpc::records::PartitionChange;
 use crate::table::{Flags, Num};
@@ -58,6 +59,7 @@ impl Joined {
 /// What is to be made or to change, in the wire's terms. A partition as the controller shows it is understood: what only tells
 /// how it is is passed over.
 pub(in crate::rpc) fn partition<'a>(
+    protocol: Protocol,
     partition: &'a Partition,
     joined: &'a Joined,
 ) -> Result<PartitionChange<'a>, Unsendable> {
@@ -65,6 +67,9 @@ pub(in crate::rpc) fn partition<'a>(
     let mut order = PartitionChange::unset();
     told_only(&mut rest);
     texts(partition, &mut rest, &mut order)?;
+    let topology = partition.topology.as_deref().filter(|topology| !topology.is_empty());
+    rest.topology = None;
+    order.topology = newer(protocol, Protocol::V25_11, "topology", topology)?.map_or(Text::NONE, Text::of);
     order.nodes = joined.nodes.as_deref().map_or(Text::NONE, Text::of);
     (rest.nodes_configured, rest.node_sets) = (None, None);
     numbers(&mut rest, &mut order)?;
@@ -87,7 +92,6 @@ fn told_only(rest: &mut Partition) {
     (rest.maximums_shares, rest.maximums_shares_old) = (None, None);
     (rest.maximums_oversubscribe_jobs, rest.maximums_oversubscribe_jobs_old) = (None, None);
     rest.maximums_oversubscribe_flags = None;
-    rest.topology.take_if(|topology| topology.is_empty());
 }
 
 fn texts<'a>(

@@ -1,5 +1,6 @@
 //! What is asked for: a job that is submitted, or what is to change in one.
 
+use super::StepId;
 use crate::rpc::codec::{NO_VAL, NO_VAL8, NO_VAL16, NO_VAL64, Text, layout};
 
 layout! {
@@ -7,6 +8,7 @@ layout! {
     ///
     /// Each field has a "not set" of its own: see [`Description::unset`].
     Description<'a> {
+        step: StepId => since(V25_11);
         site_factor: u32;
         batch_features: Text<'a>;
         cluster_features: Text<'a>;
@@ -14,13 +16,14 @@ layout! {
         contiguous: u16;
         container: Text<'a>;
         container_id: Text<'a>;
+        container_type: Text<'a> => since(V26_05);
         specialized: u16;
         distribution: u32;
         kill_on_node_fail: u16;
         features: Text<'a>;
         fed_siblings_active: u64;
         fed_siblings_viable: u64;
-        number: u32;
+        number: u32 => before(V25_11);
         job: Text<'a>;
         name: Text<'a>;
         allocating_node: Text<'a>;
@@ -29,6 +32,8 @@ layout! {
         burst_buffer: Text<'a>;
         cpus_per_node: u16;
         memory: u64;
+        memory_update_delay: u16 => since(V26_05);
+        memory_update_margin: u16 => since(V26_05);
         oom_kill_step: u16;
         tmp_disk: u32;
         prefer: Text<'a>;
@@ -92,6 +97,7 @@ layout! {
         user_id: u32;
         group_id: u32;
         response_port: u16;
+        response_certificate: Text<'a> => since(V25_11);
         response_host: Text<'a>;
         other_port: u16;
         reserved_ports: u16;
@@ -138,6 +144,7 @@ impl Description<'_> {
     /// Nothing is asked for.
     pub(in crate::rpc) fn unset() -> Self {
         Self {
+            step: StepId::NONE,
             site_factor: NO_VAL,
             distribution: NO_VAL,
             number: NO_VAL,

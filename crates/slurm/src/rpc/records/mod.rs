@@ -23,7 +23,8 @@ pub(super) use layout::{GresLayout, Layout};
 pub(super) use license::License;
 pub(super) use node::{Energy, Node};
 pub(super) use orders::{
-    Allocated, Kill, KillMany, Killed, Name, NodeChange, PartitionChange, Requeue, ReservationChange, Suspend,
+    Allocated, Kill, KillMany, Killed, Name, NodeChange, PartitionChange, Requeue, ReservationChange, Submitted,
+    Suspend,
 };
 pub(super) use partition::{JobDefault, Partition};
 pub(super) use reservation::{CoreSpec, Reservation};
@@ -31,7 +32,7 @@ pub(super) use shares::{Share, Shares};
 pub(super) use state::{Part, State};
 pub(super) use stats::{Counted, Queued, Stats};
 
-use super::codec::layout;
+use super::codec::{NO_VAL, layout};
 
 layout! {
     /// What is before the records of nodes, partitions, reservations and licences.
@@ -53,6 +54,16 @@ layout! {
         job: u32;
         step: u32;
         component: u32;
+    }
+}
+
+impl StepId {
+    /// None.
+    pub(super) const NONE: Self = Self { sluid: 0, job: NO_VAL, step: NO_VAL, component: NO_VAL };
+
+    /// The job with this number.
+    pub(super) const fn job(job: u32) -> Self {
+        Self { job, ..Self::NONE }
     }
 }
 

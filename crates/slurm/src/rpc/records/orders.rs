@@ -16,6 +16,7 @@ layout! {
     /// A signal for all jobs that fit: those that are named, and of these, or of all, those of which all that is given is true.
     KillMany<'a> {
         account: Text<'a>;
+        admin_comment: Text<'a> => since(V25_11);
         flags: u16;
         name: Text<'a>;
         jobs: Vec<Text<'a>>;
@@ -42,19 +43,28 @@ layout! {
         sibling: Text<'a>;
     }
 
+    /// What came of a submission. Which step it is says nothing: it is the batch step.
+    Submitted<'a> {
+        step: StepId => since(V25_11);
+        job: u32 => before(V25_11);
+        batch_step: u32 => before(V25_11);
+        error: u32;
+        message: Text<'a>;
+    }
+
     /// What came of an allocation.
     Allocated<'a> {
         account: Text<'a>;
-        aliases: Text<'a>;
+        aliases: Text<'a> => before(V25_11);
         batch_host: Text<'a>;
         environment: Vec<Text<'a>>;
         error: u32;
         group_id: u32;
         group_name: Text<'a>;
         message: Text<'a>;
-        job: u32;
+        job: u32 => before(V25_11);
         node_count: u32;
-        addresses: u8;
+        addresses: u8 => before(V25_11);
         nodes: Text<'a>;
         tasks_per_board: u16;
         tasks_per_core: u16;
@@ -65,7 +75,11 @@ layout! {
         memory: u64;
         qos: Text<'a>;
         reservation: Text<'a>;
+        segment_size: u16 => since(V25_11);
+        protocol: u16 => since(V25_11);
+        step: StepId => since(V25_11);
         tres_per_node: Text<'a>;
+        tres_per_task: Text<'a> => since(V25_11);
         user_id: u32;
         user_name: Text<'a>;
         cluster: Nowhere;
@@ -73,15 +87,17 @@ layout! {
 
     /// A job is to be stopped and put back into the queue.
     Requeue<'a> {
-        number: u32;
+        step: StepId => since(V25_11);
+        number: u32 => before(V25_11);
         job: Text<'a>;
         flags: u32;
     }
 
     /// A job is to be suspended, or to go on.
     Suspend<'a> {
+        step: StepId => since(V25_11);
         what: u16;
-        number: u32;
+        number: u32 => before(V25_11);
         job: Text<'a>;
     }
 
@@ -105,7 +121,9 @@ layout! {
         max_start_delay: u32;
         partition: Text<'a>;
         purge_after: u32;
-        watts: u32;
+        watts: u32 => before(V25_11);
+        partitions_allowed: Text<'a> => since(V25_11);
+        qos: Text<'a> => since(V25_11);
         users: Text<'a>;
         accounts: Text<'a>;
         burst_buffer: Text<'a>;
@@ -145,6 +163,7 @@ layout! {
         priority_tier: u16;
         qos: Text<'a>;
         state: u16;
+        topology: Text<'a> => since(V25_11);
     }
 
     /// What is to change in nodes.
@@ -162,8 +181,10 @@ layout! {
         hostnames: Text<'a>;
         names: Text<'a>;
         state: u32;
+        power_action: Text<'a> => since(V26_05);
         reason: Text<'a>;
         resume_after: u32;
+        topology: Text<'a> => since(V25_11);
         weight: u32;
     }
 }

@@ -70,6 +70,7 @@ kinds!(
     KillMany,
     Killed,
     Allocated,
+    Submitted,
     Layout,
     Name,
     ReservationChange,

@@ -14,8 +14,8 @@ fn heterogeneous_jobs() {
         { "script": SCRIPT, "name": "het", "current_working_directory": "/tmp", "environment": ["PATH=/bin"], "tasks": 1 },
         { "current_working_directory": "/tmp", "environment": ["PATH=/bin"], "partition": "gpu", "tasks": 2 },
     ]));
-    same("rest-submit-het.4028", &bodies::submit_het(&components).unwrap());
-    assert!(bodies::submit_het(&[]).is_err());
+    same("rest-submit-het.4028", |protocol| bodies::submit_het(protocol, &components));
+    assert!(bodies::submit_het(Protocol::V24_11, &[]).is_err());
 }
 
 #[test]
@@ -25,14 +25,15 @@ fn allocations() {
         "time_limit": 5,
     });
     // slurmrestd waits on a port of its own for the news that the job has begun
-    let bytes = sent("rest-allocate.4001");
-    let mut real: Description<'_> = read(&bytes);
-    assert_ne!(real.response_port, 0);
-    real.response_port = 0;
-    let mut to = Packer::new(PROTOCOL);
-    real.write(&mut to);
-    same_as("rest-allocate.4001", &to.into_bytes(), &bodies::allocate(&of_json(desc)).unwrap());
-    assert!(bodies::allocate(&of_json(json!({ "script": SCRIPT }))).is_err());
+    for (protocol, _) in SPOKEN {
+        let bytes = sent(protocol, "rest-allocate.4001");
+        let mut real: Description<'_> = read(protocol, &bytes);
+        assert_ne!(real.response_port, 0);
+        real.response_port = 0;
+        let ours = bodies::allocate(protocol, &of_json(desc.clone())).unwrap();
+        same_as(protocol, "rest-allocate.4001", &written(protocol, &real), &ours);
+    }
+    assert!(bodies::allocate(Protocol::V24_11, &of_json(json!({ "script": SCRIPT }))).is_err());
 }
 
 fn users(name: &str) -> Option<u32> {
@@ -41,17 +42,23 @@ fn users(name: &str) -> Option<u32> {
 
 #[test]
 fn signals_for_many_jobs() {
-    let body = |wanted: Value| bodies::kill_many(&of_json::<KillJobs>(wanted), &users);
-    same("rest-kill-many.5041", &body(json!({
-        "account": "physics", "flags": ["BATCH_JOB", "VERBOSE"], "job_name": "name", "jobs": [JOB.to_string(), "7_3"],
-        "nodes": ["n1", "n2"], "partition": "defq", "qos": "normal", "reservation": "r1", "signal": "USR1",
-        "job_state": ["RUNNING"], "user_id": "2001", "user_name": "alice", "wckey": "key",
-    })).unwrap());
-    same("rest-kill-named.5041", &body(json!({ "jobs": [JOB.to_string()] })).unwrap());
-    same("rest-kill-user.5041", &body(json!({ "user_name": "alice", "flags": ["FULL_JOB"] })).unwrap());
-    same("rest-cancel.5041", &body(json!({ "jobs": [JOB.to_string()], "flags": ["FULL_JOB"] })).unwrap());
+    let order = |wanted: Value| {
+        move |protocol: Protocol| bodies::kill_many(protocol, &of_json::<KillJobs>(wanted.clone()), &users)
+    };
+    let body = |wanted: Value| order(wanted)(Protocol::V24_11);
+    same(
+        "rest-kill-many.5041",
+        order(json!({
+            "account": "physics", "flags": ["BATCH_JOB", "VERBOSE"], "job_name": "name", "jobs": [JOB.to_string(), "7_3"],
+            "nodes": ["n1", "n2"], "partition": "defq", "qos": "normal", "reservation": "r1", "signal": "USR1",
+            "job_state": ["RUNNING"], "user_id": "2001", "user_name": "alice", "wckey": "key",
+        })),
+    );
+    same("rest-kill-named.5041", order(json!({ "jobs": [JOB.to_string()] })));
+    same("rest-kill-user.5041", order(json!({ "user_name": "alice", "flags": ["FULL_JOB"] })));
+    same("rest-cancel.5041", order(json!({ "jobs": [JOB.to_string()], "flags": ["FULL_JOB"] })));
     let signal = json!({ "jobs": [JOB.to_string()], "flags": ["BATCH_JOB"], "signal": "USR1" });
-    same("rest-signal.5041", &body(signal).unwrap());
+    same("rest-signal.5041", order(signal));
     for good in ["7", "7_3", "7_[1-5,8]", "7+1"] {
         assert!(body(json!({ "jobs": [good] })).is_ok(), "{good}");
     }

@@ -3,18 +3,20 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::objects::{Partition, ReservationDesc};
+use crate::objects::ReservationDesc;
 
 /// 2030-01-01T00:00:00Z.
 const START: u64 = 1_893_456_000;
 const DAY: u64 = 86_400;
 
 fn made(name: &str, desc: Value) {
-    same(&format!("{name}.3006"), &bodies::create_reservation(&of_json::<ReservationDesc>(desc)).unwrap());
+    let desc: ReservationDesc = of_json(desc);
+    same(&format!("{name}.3006"), |protocol| bodies::create_reservation(protocol, &desc));
 }
 
 fn changed(name: &str, desc: Value) {
-    same(&format!("{name}.3009"), &bodies::update_reservation(&of_json::<ReservationDesc>(desc)).unwrap());
+    let desc: ReservationDesc = of_json(desc);
+    same(&format!("{name}.3009"), |protocol| bodies::update_reservation(protocol, &desc));
 }
 
 #[test]
@@ -91,12 +93,14 @@ fn changes_of_reservations() {
         "NO_STATIC", "NO_PART_NODES", "NO_MAGNETIC", "NO_PURGE_COMP", "NO_USER_DELETE",
     ] }),
     );
-    same("reservation-delete.3008", &bodies::delete("r9").unwrap());
+    same("reservation-delete.3008", |protocol| bodies::delete(protocol, "r9"));
 }
 
 #[test]
 fn reservations_that_are_not_sent() {
-    let refused = |desc: Value| bodies::create_reservation(&of_json::<ReservationDesc>(desc)).unwrap_err().to_string();
+    let refused = |desc: Value| {
+        bodies::create_reservation(Protocol::V24_11, &of_json::<ReservationDesc>(desc)).unwrap_err().to_string()
+    };
     let whole = json!({ "start_time": START, "duration": 60, "users": ["alice"], "node_list": ["n1"] });
     let without = |key: &str| {
         let mut desc = whole.clone();
@@ -119,13 +123,14 @@ fn reservations_that_are_not_sent() {
     assert!(with("flags", json!(["FORCE_START"])).contains("FORCE_START"));
     assert!(with("node_count", json!({ "infinite": true })).contains("node_count"));
     assert!(with("start_time", json!(u64::from(u32::MAX))).contains("start_time"));
-    let nameless = bodies::update_reservation(&of_json::<ReservationDesc>(json!({ "duration": 5 })));
+    let nameless = bodies::update_reservation(Protocol::V24_11, &of_json::<ReservationDesc>(json!({ "duration": 5 })));
     assert_eq!(nameless.unwrap_err().to_string(), "name is missing");
-    assert!(bodies::delete("").is_err());
+    assert!(bodies::delete(Protocol::V24_11, "").is_err());
 }
 
 fn partition(name: &str, partition: Value) {
-    same(name, &bodies::partition(&of_json::<Partition>(partition)).unwrap());
+    let partition: Partition = of_json(partition);
+    same(name, |protocol| bodies::partition(protocol, &partition));
 }
 
 #[test]
@@ -171,13 +176,15 @@ fn partitions_with_nodes_for_users_and_topology() {
 
 /// What scontrol sent, with more flags.
 fn same_but_for_flags(name: &str, ours: Value, flags: u32) {
-    let bytes = sent(name);
-    let mut record: PartitionChange<'_> = read(&bytes);
-    assert_eq!(record.flags & flags, 0);
-    record.flags |= flags;
-    let mut to = Packer::new(PROTOCOL);
-    record.write(&mut to);
-    same_as(name, &to.into_bytes(), &bodies::partition(&of_json::<Partition>(ours)).unwrap());
+    let ours: Partition = of_json(ours);
+    for (protocol, _) in SPOKEN {
+        let bytes = sent(protocol, name);
+        let mut record: PartitionChange<'_> = read(protocol, &bytes);
+        assert_eq!(record.flags & flags, 0);
+        record.flags |= flags;
+        let ours = bodies::partition(protocol, &ours).unwrap();
+        same_as(protocol, name, &written(protocol, &record), &ours);
+    }
 }
 
 #[test]
@@ -217,19 +224,19 @@ fn changes_of_partitions() {
             "tres": { "billing_weights": "" }, "defaults": { "job": "" },
         }),
     );
-    same("partition-delete.3004", &bodies::delete("p9").unwrap());
+    same("partition-delete.3004", |protocol| bodies::delete(protocol, "p9"));
 }
 
 #[test]
 fn partitions_that_were_shown_can_be_given_back() {
-    let path = folder().join("../../26.05/reads/partitions.json");
+    let path = folder(Protocol::V25_11).join("../reads/partitions.json");
     let shown: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for mut one in shown {
         // as v0.0.45 shows it
         one["cpus"]["task_binding"] = json!([]);
         one["preempt_mode"] = json!(["CLUSTER_GLOBAL"]);
         one["flags"] = json!(["DEFAULT"]);
-        bodies::partition(&of_json::<Partition>(one)).unwrap();
+        bodies::partition(Protocol::V24_11, &of_json::<Partition>(one)).unwrap();
     }
 }
 
@@ -238,10 +245,10 @@ fn partitions_that_are_not_sent() {
     let refused = |partition: Value| {
         let mut named = json!({ "name": "p9" });
         named.as_object_mut().unwrap().extend(partition.as_object().unwrap().clone());
-        bodies::partition(&of_json::<Partition>(named)).unwrap_err().to_string()
+        bodies::partition(Protocol::V24_11, &of_json::<Partition>(named)).unwrap_err().to_string()
     };
     assert!(refused(json!({ "name": "" })).contains("name is missing"));
-    assert!(refused(json!({ "topology": "tree" })).contains("topology cannot be sent"));
+    assert!(refused(json!({ "topology": "tree" })).contains("topology cannot be said"));
     assert!(refused(json!({ "priority": { "tier": 70_000 } })).contains("priority_tier: 70000 is not possible"));
     assert!(refused(json!({ "grace_time": -1 })).contains("-1"));
     for share in ["YES:1", "YES:x", "FORCE:0", "FORCE:40000", "MAYBE", "NO:2"] {
@@ -257,11 +264,11 @@ fn partitions_that_are_not_sent() {
 
 #[test]
 fn nodes_that_are_added_and_removed() {
-    same("node-create.3015", &bodies::create_nodes("NodeName=n9 CPUs=4 State=CLOUD").unwrap());
-    same("node-delete.3014", &bodies::delete_nodes("n9").unwrap());
-    same("rest-node-delete.3014", &bodies::delete_nodes("n9").unwrap());
+    same("node-create.3015", |protocol| bodies::create_nodes(protocol, "NodeName=n9 CPUs=4 State=CLOUD"));
+    same("node-delete.3014", |protocol| bodies::delete_nodes(protocol, "n9"));
+    same("rest-node-delete.3014", |protocol| bodies::delete_nodes(protocol, "n9"));
     for bad in ["", "CPUs=4", "NodeName=", "NodeName=n9\nNodeName=n10"] {
-        assert!(bodies::create_nodes(bad).is_err(), "{bad}");
+        assert!(bodies::create_nodes(Protocol::V24_11, bad).is_err(), "{bad}");
     }
-    assert!(bodies::delete_nodes("").is_err());
+    assert!(bodies::delete_nodes(Protocol::V24_11, "").is_err());
 }
