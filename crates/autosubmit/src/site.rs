@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::basis;
 use crate::config::{ConfigError, Configuration, Origin, load};
 use crate::databases::catalogue::{Catalogue, Experiment, statuses};
 use crate::databases::history::{History, Run};

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::fixture::http::Address;
+use crate::fixture::http::{Address, Body};
 use crate::fixture::slurm::{Keys, Token};
-use crate::fixture::{Client, Cluster, Gateway, Home, SOON, wait_for};
+use crate::fixture::{Answer, Client, Cluster, Gateway, Home, SOON, wait_for};
 use crate::live_jobs;
 
 /// A gateway in front of the cluster. `more`: further lines of `[slurm.controller]`.
@@ -137,6 +137,116 @@ fn tokens_are_worth_what_they_are_to_slurmrestd() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Orders of every kind in each protocol. A controller that does not speak the configured one is told in one that it speaks.
+#[test]
+fn orders_are_understood_in_each_protocol() {
+    let Some(cluster) = Cluster::alone() else { return };
+    for protocol in ["24.11", "25.11", "26.05"] {
+        let (gateway, _home) = gateway(&cluster, &format!("protocol = \"{protocol}\""));
+        let mut alice = with_token(gateway.client(), &cluster.token("alice"));
+        let mut root = with_token(gateway.client(), &cluster.token("root"));
+        jobs_are_ordered(&cluster, protocol, &mut alice, &mut root);
+        places_are_ordered(&cluster, protocol, &mut root);
+    }
+}
+
+#[track_caller]
+fn done(protocol: &str, what: &str, answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{what} in {protocol}: {}", answer.text());
+    answer.json()
+}
+
+fn jobs_are_ordered(cluster: &Cluster, protocol: &str, alice: &mut Client, root: &mut Client) {
+    let base = "/slurm/v0.0.45";
+    let desc = json!({
+        "name": "ordered", "current_working_directory": cluster.work(), "environment": ["PATH=/usr/bin:/bin"], "hold": true,
+        "time_limit": { "set": true, "number": 5 }, "licenses": "matlab:1", "mail_user": "a@example.org", "wckey": "key",
+        "memory_per_node": { "set": true, "number": 50 }, "extra": "more", "standard_output": "/dev/null", "nice": 3,
+        "tres_per_node": "gres/gpu:1", "dependency": "singleton", "kill_warning_signal": "USR1",
+        "kill_warning_delay": { "set": true, "number": 60 },
+    });
+    let submit = json!({ "script": "#!/bin/sh\nsleep 300\n", "job": desc.clone() });
+    let id = done(protocol, "submit", &alice.post(&format!("{base}/job/submit"), &submit))["job_id"].as_u64().unwrap();
+    let one = format!("{base}/job/{id}");
+    let shown = |client: &mut Client| client.get(&one).json()["jobs"][0].clone();
+    let job = shown(alice);
+    for (field, value) in [
+        ("name", json!("ordered")),
+        ("licenses", json!("matlab:1")),
+        ("extra", json!("more")),
+        ("nice", json!(3)),
+        ("hold", json!(true)),
+        ("user_name", json!("alice")),
+        ("dependency", json!("singleton(unfulfilled)")),
+        ("tres_per_node", json!("gres/gpu:1")),
+        ("standard_output", json!("/dev/null")),
+    ] {
+        assert_eq!(job[field], value, "{field} in {protocol}");
+    }
+    assert_eq!(job["memory_per_node"]["number"], 50, "{protocol}");
+    let change = json!({ "comment": "words", "time_limit": { "set": true, "number": 7 }, "nice": 0 });
+    done(protocol, "update", &alice.post(&one, &change));
+    let job = shown(alice);
+    assert_eq!((&job["comment"], &job["time_limit"]["number"], &job["nice"]), (&json!("words"), &json!(7), &json!(0)));
+    done(protocol, "release", &alice.post(&one, &json!({ "hold": false })));
+    let state = |client: &mut Client, wanted: &str| {
+        wait_for(wanted, SOON, || (shown(client)["job_state"][0] == wanted).then_some(()));
+    };
+    state(alice, "RUNNING");
+    done(protocol, "requeue", &alice.get(&format!("{base}/job/{id}/requeue?Hold=true")));
+    state(alice, "PENDING");
+    assert_eq!(shown(alice)["hold"], true, "{protocol}");
+    let kill = json!({ "jobs": [id.to_string()], "flags": ["VERBOSE"] }).to_string();
+    let said = [("content-type", "application/json")];
+    let killed = alice.ask("DELETE", &format!("{base}/jobs/"), &said, &Body::Bytes(kill.as_bytes()));
+    let killed = done(protocol, "kill many", &killed);
+    assert_eq!(killed["status"][0]["job_id"]["number"], id, "{protocol}: {killed}");
+    state(alice, "CANCELLED");
+    let allocated = done(protocol, "allocate", &alice.post(&format!("{base}/job/allocate"), &json!({ "job": desc })));
+    let allocated = allocated["job_id"].as_u64().unwrap();
+    done(protocol, "cancel", &root.delete(&format!("{base}/job/{allocated}")));
+}
+
+fn places_are_ordered(cluster: &Cluster, protocol: &str, root: &mut Client) {
+    let base = "/slurm/v0.0.45";
+    let shown = |what: &str, name: &str| cluster.ok("root", &["scontrol", "-o", "show", what, name]);
+    let drain =
+        json!({ "state": ["DRAIN"], "reason": "why", "comment": "words", "weight": { "set": true, "number": 3 } });
+    done(protocol, "drain", &root.post(&format!("{base}/node/n2"), &drain));
+    let node = shown("node", "n2");
+    assert!(node.contains("DRAIN") && node.contains("Reason=why") && node.contains("Weight=3"), "{protocol}: {node}");
+    let resume = json!({ "state": ["RESUME"], "comment": "", "weight": { "set": true, "number": 1 } });
+    done(protocol, "resume", &root.post(&format!("{base}/node/n2"), &resume));
+    wait_for("a node that is drained no more", SOON, || (!shown("node", "n2").contains("DRAIN")).then_some(()));
+    let partition = |more: Value| json!({ "partitions": [more] });
+    let made = json!({
+        "name": "p9", "nodes": { "configured": "n1,n2" }, "maximums": { "time": { "set": true, "number": 60 } },
+        "priority": { "tier": 2 }, "partition": { "state": ["DOWN"] },
+    });
+    done(protocol, "make a partition", &root.post(&format!("{base}/partitions/"), &partition(made)));
+    let text = shown("partition", "p9");
+    for said in ["Nodes=n[1-2]", "MaxTime=01:00:00", "PriorityTier=2", "State=DOWN"] {
+        assert!(text.contains(said), "{said} in {protocol}: {text}");
+    }
+    let changed = json!({ "name": "p9", "partition": { "state": ["UP"] } });
+    done(protocol, "change a partition", &root.post(&format!("{base}/partitions/"), &partition(changed)));
+    assert!(shown("partition", "p9").contains("State=UP"), "{protocol}");
+    done(protocol, "remove a partition", &root.delete(&format!("{base}/partition/p9")));
+    let reservation = json!({
+        "name": "r9", "start_time": { "set": true, "number": 4_000_000_000_u64 }, "duration": { "set": true, "number": 60 },
+        "users": ["alice"], "node_list": ["n1", "n2"], "flags": ["MAINT", "IGNORE_JOBS"], "comment": "words",
+    });
+    done(protocol, "make a reservation", &root.post(&format!("{base}/reservation"), &reservation));
+    let text = shown("reservation", "r9");
+    for said in ["Nodes=n[1-2]", "Duration=01:00:00", "Users=alice", "MAINT", "Comment=words"] {
+        assert!(text.contains(said), "{said} in {protocol}: {text}");
+    }
+    let changed = json!({ "name": "r9", "duration": { "set": true, "number": 120 } });
+    done(protocol, "change a reservation", &root.post(&format!("{base}/reservation"), &changed));
+    assert!(shown("reservation", "r9").contains("Duration=02:00:00"), "{protocol}");
+    done(protocol, "remove a reservation", &root.delete(&format!("{base}/reservation/r9")));
 }
 
 /// How often the controller was asked for something that a client may want, by its own count.

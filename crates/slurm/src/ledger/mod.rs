@@ -81,8 +81,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 pub fn records(ledger: &dyn Ledger, who: &Credential, jobs: &[i64]) -> Answer<Vec<JobRecord>> {
     let failed = |why: String| Fault::new(Errno::DB_CONNECTION, why);
     let mut question = Question::new(Call::DbdGetJobs, Version::V45);
-    let numbers: Vec<String> = jobs.iter().map(ToString::to_string).collect();
-    question.query = vec![("step".into(), numbers.join(",")), ("skip_steps".into(), "true".into())];
+    // one by one: slurmrestd does not understand a list with an encoded comma
+    question.query = jobs.iter().map(|job| ("step".into(), job.to_string())).collect();
+    question.query.push(("skip_steps".into(), "true".into()));
     let told = ledger.ask(who, &question)?;
     let said: Value = serde_json::from_slice(&told.body)
         .map_err(|error| failed(format!("what {} says of jobs cannot be read: {error}", told.way)))?;

@@ -5,8 +5,6 @@
 //! not known is looked up by the mark before it is sent again. That the controller does not have the job counts only when the
 //! submission can no longer arrive: the token that it came with has expired by then.
 
-mod accounted;
-
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
@@ -27,6 +25,7 @@ use jobgate_slurm::version::Version;
 
 use super::super::attempt::{attempted, note_attempt};
 use super::super::commands::{Accounting, merge, phase};
+use super::ends::{ends, exit};
 use super::{Asking, Remote, SlurmPrograms, marker};
 use crate::command::Programs;
 
@@ -39,7 +38,7 @@ const STRAY: Duration = Duration::from_secs(60);
 /// The number of the signal that cancels.
 const CANCEL: i32 = 9;
 /// A job that was queued earlier than its run was handed over is another one of the same number.
-const EARLIER: f64 = 60.0;
+pub(super) const EARLIER: f64 = 60.0;
 
 /// A real cluster as a place where described jobs run.
 #[derive(Debug)]
@@ -145,6 +144,19 @@ impl Described {
             return Phase::Ended(State::Failed, "slurm: lost by the controller when it was restarted".into());
         }
         Phase::Absent
+    }
+
+    /// What accounting says of runs that have left the queue: whom the site has named for that (`[slurm.accounting]`) is asked in
+    /// the owner's name; if nobody answers, this cluster's `sacct`, if it is here.
+    fn accounted(&self, login: &str, gone: &[&RunRef]) -> HashMap<String, Phase> {
+        let natives: Vec<String> = gone.iter().filter_map(|run| Some(run.native.as_ref()?.0.clone())).collect();
+        let numbers: Vec<i64> = natives.iter().filter_map(|native| native.parse().ok()).collect();
+        if numbers.is_empty() {
+            return HashMap::new();
+        }
+        let told = self.remote.caller_for(login).and_then(|caller| self.remote.records(&caller, &numbers).ok());
+        let by_programs = || self.accounting.as_ref().map(|programs| programs.phases(&natives)).unwrap_or_default();
+        told.map_or_else(by_programs, |records| ends(gone, &records))
     }
 
     /// Calls `each` with every job that this one may see, asked for now.
@@ -301,9 +313,8 @@ impl Backend for Described {
                     .as_ref()
                     .is_some_and(|native| known.get(&native.0).is_none_or(|known| known.phase.is_empty()))
             };
-            let gone: Vec<String> =
-                runs.iter().filter(is_gone).filter_map(|run| Some(run.native.as_ref()?.0.clone())).collect();
-            let accounted = if gone.is_empty() { HashMap::new() } else { self.accounted(login, &gone) };
+            let gone: Vec<&RunRef> = runs.iter().filter(is_gone).copied().collect();
+            let accounted = self.accounted(login, &gone);
             for run in runs {
                 let native = run.native.as_ref().map(|native| native.0.as_str()).unwrap_or_default();
                 let seen = known.get(native);
@@ -381,20 +392,9 @@ fn phase_of(job: &Job) -> Phase {
     // what squeue calls it: the most telling of the words
     let telling = ["CONFIGURING", "COMPLETING", "REQUEUE_HOLD", "SPECIAL_EXIT"];
     let word = telling.iter().find(|word| states.contains(word)).copied().or(states.first().copied());
-    let exit = exit_of(job.exit_code.as_ref());
     let waits = matches!(word, Some("PENDING" | "CONFIGURING" | "REQUEUE_HOLD" | "SPECIAL_EXIT"));
-    let detail = if waits { job.state_reason.clone().unwrap_or_default() } else { exit };
+    let detail = if waits { job.state_reason.clone().unwrap_or_default() } else { exit(job.exit_code.as_ref()) };
     phase(word.unwrap_or_default(), &detail)
-}
-
-/// As `sacct` writes it: the code, and the signal's number.
-fn exit_of(code: Option<&ExitCode>) -> String {
-    let number = |number: Option<u32>| number.unwrap_or(0);
-    format!(
-        "{}:{}",
-        number(code.and_then(|code| code.return_code).and_then(Num::number)),
-        number(code.and_then(|code| code.signal_id).and_then(Num::number).map(u32::from))
-    )
 }
 
 fn unavailable(fault: Fault) -> Error {

@@ -6,6 +6,7 @@ mod away;
 mod classes;
 mod credentials;
 mod described;
+mod ends;
 mod kept;
 mod lent;
 mod marker;

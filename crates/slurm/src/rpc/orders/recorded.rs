@@ -58,7 +58,9 @@ fn understood(protocol: Protocol, kind: &str, bytes: &[u8]) -> (String, Vec<u8>)
         "4028" => {
             let mut to = Packer::new(protocol);
             let parts = components(protocol, bytes, &mut to);
-            parts.iter().for_each(|part| part.write(&mut to));
+            for part in &parts {
+                part.write(&mut to);
+            }
             (format!("{parts:#?}"), to.into_bytes())
         }
         "5041" => one::<KillMany<'_>>(protocol, bytes),
@@ -187,8 +189,10 @@ fn submissions_as_slurmrestd_sends_them() {
 
 #[test]
 fn changes_of_jobs_as_slurmrestd_sends_them() {
-    let body =
-        |desc: serde_json::Value| move |protocol: Protocol| bodies::update_job(protocol, JOB, &of_json(desc.clone()));
+    let body = |desc: serde_json::Value| {
+        let desc = of_json(desc);
+        move |protocol: Protocol| bodies::update_job(protocol, JOB, &desc)
+    };
     same("rest-update.3001", body(json!({ "comment": "words", "time_limit": 30 })));
     same("rest-hold.3001", body(json!({ "hold": true })));
     same("rest-release.3001", body(json!({ "hold": false })));

@@ -10,15 +10,13 @@ const START: u64 = 1_893_456_000;
 const DAY: u64 = 86_400;
 
 fn made(name: &str, desc: Value) {
-    same(&format!("{name}.3006"), |protocol| {
-        bodies::create_reservation(protocol, &of_json::<ReservationDesc>(desc.clone()))
-    });
+    let desc: ReservationDesc = of_json(desc);
+    same(&format!("{name}.3006"), |protocol| bodies::create_reservation(protocol, &desc));
 }
 
 fn changed(name: &str, desc: Value) {
-    same(&format!("{name}.3009"), |protocol| {
-        bodies::update_reservation(protocol, &of_json::<ReservationDesc>(desc.clone()))
-    });
+    let desc: ReservationDesc = of_json(desc);
+    same(&format!("{name}.3009"), |protocol| bodies::update_reservation(protocol, &desc));
 }
 
 #[test]
@@ -131,7 +129,8 @@ fn reservations_that_are_not_sent() {
 }
 
 fn partition(name: &str, partition: Value) {
-    same(name, |protocol| bodies::partition(protocol, &of_json::<Partition>(partition.clone())));
+    let partition: Partition = of_json(partition);
+    same(name, |protocol| bodies::partition(protocol, &partition));
 }
 
 #[test]
@@ -177,12 +176,13 @@ fn partitions_with_nodes_for_users_and_topology() {
 
 /// What scontrol sent, with more flags.
 fn same_but_for_flags(name: &str, ours: Value, flags: u32) {
+    let ours: Partition = of_json(ours);
     for (protocol, _) in SPOKEN {
         let bytes = sent(protocol, name);
         let mut record: PartitionChange<'_> = read(protocol, &bytes);
         assert_eq!(record.flags & flags, 0);
         record.flags |= flags;
-        let ours = bodies::partition(protocol, &of_json::<Partition>(ours.clone())).unwrap();
+        let ours = bodies::partition(protocol, &ours).unwrap();
         same_as(protocol, name, &written(protocol, &record), &ours);
     }
 }
