@@ -29,6 +29,7 @@ mod live_chaos;
 mod live_cluster;
 mod live_gateway;
 mod live_jobs;
+mod live_points;
 mod live_psik;
 mod logins;
 mod outgoing;
