@@ -28,6 +28,14 @@ pub(crate) fn boot_id() -> &'static str {
     })
 }
 
+/// When the machine was started, unix seconds, to the second.
+pub(crate) fn booted() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    // not known: it may have been now
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok()).unwrap_or_else(now)
+}
+
 /// A random number from the system. Not from the cryptographic library, whose generator takes tens of milliseconds to
 /// start: what this is for (markers, jitter) has to be unlikely to repeat, not secret.
 pub(crate) fn random() -> u32 {

@@ -48,6 +48,8 @@ pub struct RunRequest<'a> {
     pub jobndx: JobNdx,
     /// What was asked for; `directory` is set, `attributes` hold the backend's and the job's own.
     pub spec: &'a JobSpec,
+    /// What the file [`DESCRIPTION`] of its directory says, if there is one.
+    pub description: Option<&'a [u8]>,
     /// The backend's settings, frozen when the job was created.
     pub config: &'a BackendConfig,
     /// Who asked; travels with the run where the batch system can carry it.
@@ -82,6 +84,18 @@ pub struct RunRef {
     pub native: Option<NativeId>,
     /// Time of its `queued` row, unix seconds; 0 when there is none.
     pub since: f64,
+    /// What its directory says of its submission may not be all.
+    pub untold: Option<Untold>,
+}
+
+/// A run was intended before this machine was started, and nothing durable says what became of it since: it may have been
+/// submitted, and the files that tell of it may not have reached the disk. Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Untold {
+    /// Not before this moment.
+    pub intended: f64,
+    /// And not after this one.
+    pub booted: f64,
 }
 
 /// What a batch system has to say of a run although it took it: that it is held, for example.
@@ -169,6 +183,13 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Hands a run over. The script does not start before [`Backend::confirm`], where the batch system allows that.
     fn submit(&self, run: &RunRequest<'_>) -> Submission;
+
+    /// Whether a run of this job is kept by somebody else than this machine, and is found there whatever this one forgets
+    /// ([`Backend::find`]): then nobody waits until it is on the disk that the run was handed over.
+    fn keeps_elsewhere(&self, spec: &JobSpec) -> bool {
+        let _ = spec;
+        false
+    }
 
     /// The gateway has recorded the run as queued: it may start.
     fn confirm(&self, marker: &str) {

@@ -15,7 +15,7 @@ mod transition;
 
 pub use backend::{
     Backend, Cancel, DESCRIBED, DESCRIPTION, Evidence, NativeId, Phase, Remark, RunRef, RunRequest, Sighting,
-    Submission, Tasks, Tell,
+    Submission, Tasks, Tell, Untold,
 };
 pub use ending::Ending;
 pub use error::{Error, ErrorKind};

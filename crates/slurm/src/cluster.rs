@@ -191,6 +191,11 @@ pub trait Cluster: Send + Sync + Debug {
     /// All nodes.
     fn nodes(&self) -> Answer<Vec<Node>>;
 
+    /// The node of this name.
+    fn node(&self, name: &str) -> Answer<Option<Node>> {
+        Ok(self.nodes()?.into_iter().find(|node| node.name.as_deref() == Some(name)))
+    }
+
     /// All partitions.
     fn partitions(&self) -> Answer<Vec<Partition>>;
 

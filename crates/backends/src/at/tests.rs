@@ -29,6 +29,7 @@ impl Site {
             jobid: &JobId::parse("7.000").unwrap(),
             jobndx: 2,
             spec: &JobSpec::new("x"),
+            description: None,
             config: &BackendConfig::default(),
             owner: "alice",
             marker: "marker-1",
@@ -53,6 +54,7 @@ fn run_ref(native: &str) -> RunRef {
         native: Some(NativeId(native.into())),
         owner: "alice".into(),
         since: 0.0,
+        untold: None,
     }
 }
 

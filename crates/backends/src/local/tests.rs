@@ -98,6 +98,7 @@ impl Job {
             owner: "alice".into(),
             native: None,
             since: 0.0,
+            untold: None,
         }
     }
 
@@ -108,6 +109,7 @@ impl Job {
             jobid: &self.jobid,
             jobndx: reference.jobndx,
             spec: &self.spec,
+            description: None,
             config: &BackendConfig::default(),
             owner: "alice",
             marker: &reference.marker,

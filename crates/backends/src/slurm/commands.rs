@@ -209,9 +209,9 @@ impl Backend for Slurm {
 
     /// Slurm forgets a job some minutes after its end; one that started has left rows in its `status.csv` by then.
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
-        let Some(sent) = attempted(&run.base, run.jobndx) else { return Ok(None) };
+        let Some(sent) = attempted(run) else { return Ok(None) };
         // measured before the question: an answer says nothing of what comes later
-        let age = SystemTime::now().duration_since(sent).unwrap_or_default();
+        let age = SystemTime::now().duration_since(sent.last).unwrap_or_default();
         let found = self.look_for(&run.marker)?;
         if found.is_none() && age < STRAY {
             let text = "the submission may still reach Slurm; it is looked for again";

@@ -42,6 +42,10 @@ impl Backend for Either {
         self.of(Described::is_its(request.spec)).submit(request)
     }
 
+    fn keeps_elsewhere(&self, spec: &JobSpec) -> bool {
+        self.of(Described::is_its(spec)).keeps_elsewhere(spec)
+    }
+
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
         self.of_run(run).find(run)
     }

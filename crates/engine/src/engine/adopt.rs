@@ -9,8 +9,9 @@ use rustix::fs::AtFlags;
 
 use jobgate_model::{BackendConfig, Error, Established, Generation, JobId, Principal, State};
 
-use super::Engine;
 use super::record::exists;
+use super::show::read_spec;
+use super::{Engine, policy};
 use crate::process;
 use crate::store::broken;
 use crate::store::history::{self, Arrival, Look};
@@ -79,7 +80,9 @@ impl Engine {
         let first = tail.rows.iter().find(|row| row.transition.state == State::New);
         let frozen = first.and_then(|row| BackendConfig::from_new_info(&row.transition.info));
         let created = tail.rows.first().map_or_else(|| self.now(), |row| row.transition.time);
-        Ok(self.adoption(prefix, jobid, stored, frozen, created).map(|record| Found { record, tail }))
+        let description = tree::read_description(&base).map_err(unreadable)?;
+        let adopted = self.adoption(prefix, jobid, stored, frozen, created);
+        Ok(adopted.map(|record| Found { record: NewRecord { description, ..record }, tail }))
     }
 
     /// Enters trees with their past, in one write. Their maker, or another process of ours, may have been faster.
@@ -132,6 +135,7 @@ impl Engine {
             callback: spec.callback.clone(),
             client_secret: spec.client_secret.clone(),
             config: frozen.unwrap_or_else(|| place.config.clone()),
+            description: None,
         })
     }
 
@@ -206,15 +210,22 @@ impl Engine {
     }
 
     fn restore(&self, record: &JobRecord) -> Result<(), Error> {
-        let base = &record.job.base;
-        if matches!(tree::read_spec(base), Ok(Some(_))) && tree::size(base).is_ok_and(|size| size >= record.offset) {
+        let (base, key) = (&record.job.base, record.job.key);
+        let stored = self.store.read(|connection| jobs::spec(connection, key))?.ok_or_else(policy::missing)?;
+        let is_described = || {
+            let kept = stored.description.as_ref();
+            kept.is_none() || tree::read_description(base).is_ok_and(|found| found.as_ref() == kept)
+        };
+        if matches!(tree::read_spec(base), Ok(Some(_)))
+            && tree::size(base).is_ok_and(|size| size >= record.offset)
+            && is_described()
+        {
             return Ok(());
         }
-        let key = record.job.key;
         let history = self.store.read(|connection| jobs::transitions(connection, key))?;
-        let spec = self.stored_spec(key)?;
+        let spec = read_spec(&stored)?;
         tracing::warn!(job = %record.job.jobid, "the job's files did not survive the restart; writing them again");
-        tree::restore(base, &spec, &history)
+        tree::restore(base, &spec, stored.description.as_deref(), &history)
             .map_err(|error| Error::internal(format!("cannot restore the job's files in {}", base.display()), error))?;
         let size = tree::size(base).unwrap_or(record.offset);
         self.store.update(move |connection| jobs::set_offset(connection, key, size))

@@ -27,14 +27,8 @@ impl Engine {
         self.create_described(who, new, None)
     }
 
-    /// [`Engine::create`] for a job that is described in its batch system's own terms besides: they are kept in this file of
-    /// its directory, durably.
-    pub fn create_described(
-        &self,
-        who: &Principal,
-        new: NewJob,
-        description: Option<(&str, &[u8])>,
-    ) -> Result<Created, Error> {
+    /// [`Engine::create`] for a job that is described in its batch system's own terms besides: they are kept with it.
+    pub fn create_described(&self, who: &Principal, new: NewJob, description: Option<&[u8]>) -> Result<Created, Error> {
         policy::known(who)?;
         if let Some(earlier) = self.earlier(who, new.idempotency.as_ref())? {
             return Ok(earlier);
@@ -46,16 +40,10 @@ impl Engine {
             usable(directory)?;
         }
         let intent = match new.start {
-            Start::Yes => Some(intent(place, &spec, &config, new.environment.as_deref())?),
+            Start::Yes => Some(intent(place, &spec, &config, new.environment.as_deref(), self.now())?),
             Start::No => None,
         };
-        let (jobid, base, spec, first) = self.make_tree(place, spec, &config)?;
-        if let Some((name, bytes)) = description {
-            tree::keep(&base, name, bytes).map_err(|error| {
-                drop(std::fs::remove_dir_all(&base));
-                cannot_write(&place.prefix, error)
-            })?;
-        }
+        let (jobid, base, spec, first) = self.make_tree(place, spec, description, &config)?;
         let record = NewRecord {
             prefix: place.prefix.clone(),
             jobid,
@@ -68,6 +56,7 @@ impl Engine {
             callback: spec.callback.clone(),
             client_secret: spec.client_secret.clone(),
             config,
+            description: description.map(<[u8]>::to_vec),
         };
         match self.enter(who, record, first, intent, new.idempotency.clone()) {
             Ok(job) => Ok(Created { job, repeated: false }),
@@ -104,6 +93,7 @@ impl Engine {
         &self,
         place: &Place,
         mut spec: JobSpec,
+        description: Option<&[u8]>,
         config: &BackendConfig,
     ) -> Result<(JobId, PathBuf, JobSpec, Transition), Error> {
         let given = spec.directory.clone();
@@ -114,7 +104,7 @@ impl Engine {
                 spec.directory = Some(base.join("work").to_string_lossy().into_owned());
             }
             let first = transition(self.now(), 0, State::New, config.to_new_info());
-            match tree::create(&base, &spec, std::slice::from_ref(&first)) {
+            match tree::create(&base, &spec, description, std::slice::from_ref(&first)) {
                 Ok(()) => return Ok((jobid, base, spec, first)),
                 // psik, or another process of ours, was given the same stamp.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -210,6 +200,7 @@ pub(super) fn intent(
     spec: &JobSpec,
     config: &BackendConfig,
     environment: Option<&[(std::ffi::OsString, std::ffi::OsString)]>,
+    time: f64,
 ) -> Result<Intent, Error> {
     place.backend.check(spec, config)?;
     let (tasks, at_most) = match place.backend.array(spec)? {
@@ -217,5 +208,5 @@ pub(super) fn intent(
         None => (vec![None], None),
     };
     let environment = environment.filter(|_| spec.inherit_environment).map(super::launch::encode_environment);
-    Ok(Intent { tasks, at_most, environment, claim: process::identity().to_owned() })
+    Ok(Intent { tasks, at_most, environment, claim: process::identity().to_owned(), time })
 }

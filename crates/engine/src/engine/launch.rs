@@ -1,9 +1,10 @@
 //! Starting runs: the intent first, then the batch system, then the `queued` row.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jobgate_model::{
     BackendConfig, Error, ErrorKind, Evidence, JobNdx, JobSpec, NativeId, Principal, Remark, RunRequest, State,
@@ -21,15 +22,29 @@ use crate::store::usage;
 use crate::tree;
 use crate::types::{JobKey, Launched, Need, OnRefusal, Place};
 
-/// One thread's right to hand a run over.
-struct Turn<'a> {
-    engine: &'a Engine,
+/// The runs that threads of this process are handing over right now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InHand(Arc<Mutex<HashSet<(JobKey, JobNdx)>>>);
+
+/// The right to hand a run over, until nobody has it any more.
+#[derive(Debug)]
+pub(super) struct Turn {
+    among: InHand,
     run: (JobKey, JobNdx),
 }
 
-impl Drop for Turn<'_> {
+impl InHand {
+    /// `None` while somebody has it.
+    fn turn(&self, key: JobKey, jobndx: JobNdx) -> Option<Arc<Turn>> {
+        let mut in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Lazily: a turn that is not given must not be taken back, either.
+        in_hand.insert((key, jobndx)).then(|| Arc::new(Turn { among: self.clone(), run: (key, jobndx) }))
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.engine.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+        self.among.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
     }
 }
 
@@ -38,6 +53,7 @@ pub(super) struct Ready<'a> {
     pub(super) record: JobRecord,
     pub(super) spec: JobSpec,
     pub(super) config: BackendConfig,
+    pub(super) description: Option<Vec<u8>>,
     pub(super) place: &'a Place,
 }
 
@@ -52,7 +68,7 @@ impl Engine {
         let record = self.admitted(who, Need::Write, key)?;
         let record = self.look(record)?;
         let ready = self.ready_job(record)?;
-        let intent = create::intent(ready.place, &ready.spec, &ready.config, environment)?;
+        let intent = create::intent(ready.place, &ready.spec, &ready.config, environment, self.now())?;
         let marker = format!("jobgate-{}-{:08x}", ready.record.job.jobid, process::random());
         let owner = ready.record.job.owner;
         let limits = self.limits(who, &owner);
@@ -72,13 +88,17 @@ impl Engine {
         let ready = self.with_spec(record.ok_or_else(policy::missing)?, stored)?;
         let mut launched = Vec::new();
         for run in open {
-            let Some(_turn) = self.turn(key, run.jobndx) else { continue };
+            let Some(turn) = self.in_hand.turn(key, run.jobndx) else { continue };
+            if ready.place.backend.keeps_elsewhere(&ready.spec) {
+                // A row that was written and did not get into the index counts: it must not be handed over once more.
+                self.look(ready.record.clone())?;
+            }
             // Another thread may have handed it over since the list was made.
             let current = self.store.read(|connection| runs::one(connection, key, run.jobndx))?;
             let mine =
                 |run: &OpenRun| run.phase == Phase::Intended && run.claim.as_deref() == Some(process::identity());
             let Some((run, environment)) = current.filter(|(run, _)| mine(run)) else { continue };
-            match self.hand_over(&ready, &run, environment.as_deref()) {
+            match self.hand_over(&ready, &run, environment.as_deref(), &turn) {
                 Ok(Some((native, remarks))) => launched.push(Launched { jobndx: run.jobndx, native, remarks }),
                 Ok(None) => {}
                 Err(error) => self.refused(&ready, &run, error, on_refusal)?,
@@ -87,20 +107,15 @@ impl Engine {
         Ok(launched)
     }
 
-    /// The right to hand a run over, until it is dropped; `None` while another thread of this process has it.
-    fn turn(&self, key: JobKey, jobndx: JobNdx) -> Option<Turn<'_>> {
-        let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        // Lazily: a turn that is not given must not be taken back, either.
-        in_hand.insert((key, jobndx)).then(|| Turn { engine: self, run: (key, jobndx) })
-    }
-
     /// Takes over runs that a process intended and did not live to hand over. The batch system is asked first whether it has
     /// them: nothing is submitted twice.
     pub(super) fn recover(&self, run: &OpenRun) -> Result<(), Error> {
         if run.phase != Phase::Intended || run.claim.as_deref().is_some_and(process::alive) {
             return Ok(());
         }
-        let Some(_turn) = self.turn(run.key, run.jobndx) else { return Ok(()) };
+        let Some(turn) = self.in_hand.turn(run.key, run.jobndx) else { return Ok(()) };
+        // What it wrote before it died counts, whether that got into the index or not.
+        let record = self.look(self.by_key(run.key)?)?;
         let (key, jobndx, old) = (run.key, run.jobndx, run.claim.clone());
         let mine = self
             .store
@@ -108,13 +123,13 @@ impl Engine {
         if !mine {
             return Ok(());
         }
-        let ready = self.ready_job(self.by_key(key)?)?;
+        let ready = self.ready_job(record)?;
         tracing::info!(job = %run.jobid, jobndx, "finishing a submission that was interrupted");
         match ready.place.backend.find(&run.to_ref()) {
-            Ok(Some(native)) => self.queued(&ready, run, native, self.now()).map(drop),
+            Ok(Some(native)) => self.queued(&ready, run, native, self.now(), &turn).map(drop),
             Ok(None) => {
                 let environment = self.store.read(|connection| runs::environment(connection, key, jobndx))?;
-                match self.hand_over(&ready, run, environment.as_deref()) {
+                match self.hand_over(&ready, run, environment.as_deref(), &turn) {
                     Ok(_) => Ok(()),
                     // Nobody waits for an answer, so there is time.
                     Err(error) if error.kind() == ErrorKind::Unavailable => {
@@ -152,7 +167,7 @@ impl Engine {
             )
         })?;
         let stored = stored.ok_or_else(policy::missing)?;
-        Ok(Ready { spec: read_spec(&stored)?, config: stored.config, place, record })
+        Ok(Ready { spec: read_spec(&stored)?, config: stored.config, description: stored.description, place, record })
     }
 
     fn hand_over(
@@ -160,6 +175,7 @@ impl Engine {
         ready: &Ready<'_>,
         run: &OpenRun,
         environment: Option<&[u8]>,
+        turn: &Arc<Turn>,
     ) -> Result<Option<(NativeId, Vec<Remark>)>, Error> {
         let environment = environment.map(decode_environment);
         let request = RunRequest {
@@ -167,6 +183,7 @@ impl Engine {
             jobid: &ready.record.job.jobid,
             jobndx: run.jobndx,
             spec: &ready.spec,
+            description: ready.description.as_deref(),
             config: &ready.config,
             owner: &ready.record.job.owner,
             marker: &run.marker,
@@ -179,10 +196,10 @@ impl Engine {
         let time = self.now();
         match ready.place.backend.submit(&request) {
             Submission::Accepted(native) => {
-                Ok(self.queued(ready, run, native, time)?.map(|native| (native, Vec::new())))
+                Ok(self.queued(ready, run, native, time, turn)?.map(|native| (native, Vec::new())))
             }
             Submission::Remarked(native, remarks) => {
-                Ok(self.queued(ready, run, native, time)?.map(|native| (native, remarks)))
+                Ok(self.queued(ready, run, native, time, turn)?.map(|native| (native, remarks)))
             }
             Submission::Refused(error) => Err(error),
             Submission::Unknown(error) => {
@@ -198,10 +215,21 @@ impl Engine {
     }
 
     /// Records that the batch system has the run, then lets it go. A run that was canceled meanwhile is stopped instead.
-    fn queued(&self, ready: &Ready<'_>, run: &OpenRun, native: NativeId, time: f64) -> Result<Option<NativeId>, Error> {
+    fn queued(
+        &self,
+        ready: &Ready<'_>,
+        run: &OpenRun,
+        native: NativeId,
+        time: f64,
+        turn: &Arc<Turn>,
+    ) -> Result<Option<NativeId>, Error> {
         let row = transition(time, run.jobndx, State::Queued, native.0.clone());
-        let (seq, _) = self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver)?;
-        if seq.is_none() {
+        let is_queued = if ready.place.backend.keeps_elsewhere(&ready.spec) {
+            self.record_later(&ready.record, &row, turn)?
+        } else {
+            self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver)?.0.is_some()
+        };
+        if !is_queued {
             let mut reference = run.to_ref();
             reference.native = Some(native);
             ready.place.backend.cancel(&reference)?;

@@ -15,18 +15,17 @@ mod show;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use jobgate_model::{Error, ErrorKind, JobNdx};
+use jobgate_model::{Error, ErrorKind};
 
 use crate::callbacks::Courier;
 use crate::gateway::Bell;
 use crate::store::Store;
 use crate::store::board::Board;
-use crate::types::{JobKey, Place, Setup};
+use crate::types::{Place, Setup};
 
 use self::quota::Flights;
 pub use self::quota::Room;
@@ -36,8 +35,8 @@ pub use self::quota::Room;
 pub struct Engine {
     pub(crate) setup: Setup,
     pub(crate) store: Store,
-    pub(crate) courier: Courier,
-    pub(crate) bell: Bell,
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) bell: Arc<Bell>,
     pub(crate) closed: AtomicBool,
     /// This process is a gateway: it looks after runs until their end.
     attended: AtomicBool,
@@ -46,7 +45,7 @@ pub struct Engine {
     /// The last stamp that was given out, in milliseconds.
     stamp: AtomicU64,
     /// Runs that a thread of this process is handing over right now.
-    in_hand: Mutex<HashSet<(JobKey, JobNdx)>>,
+    in_hand: launch::InHand,
     /// What is being uploaded.
     flights: Flights,
 }
@@ -61,17 +60,17 @@ impl Engine {
             place.prefix = open_prefix(&place.prefix)?;
         }
         let store = Store::open(&setup.state_dir.join("index.db"))?;
-        let courier = Courier::new(setup.callbacks.clone());
+        let courier = Arc::new(Courier::new(setup.callbacks.clone()));
         let engine = Self {
             setup,
             store,
             courier,
-            bell: Bell::default(),
+            bell: Arc::default(),
             closed: AtomicBool::new(false),
             attended: AtomicBool::new(false),
             board: Mutex::default(),
             stamp: AtomicU64::new(0),
-            in_hand: Mutex::default(),
+            in_hand: launch::InHand::default(),
             flights: Flights::default(),
         };
         engine.mend_after_restart()?;

@@ -170,18 +170,12 @@ impl Engine {
             }
         };
         let by_marker: HashMap<&str, &OpenRun> = mine.iter().map(|run| (run.marker.as_str(), *run)).collect();
-        let mut fresh: Vec<(JobKey, JobNdx)> = Vec::new();
         for sighting in &sightings {
             let Some(run) = by_marker.get(sighting.marker.as_str()) else { continue };
             self.begin(run, sighting)?;
-            match &sighting.phase {
-                Seen::Waiting(_) | Seen::Running => fresh.push((run.key, run.jobndx)),
-                Seen::Absent => {}
-                Seen::Ended(..) => self.apply(run, &sighting.phase)?,
-            }
+            self.apply(run, &sighting.phase)?;
         }
-        let now = self.now();
-        self.store.update(move |connection| runs::seen(connection, &fresh, now))
+        Ok(())
     }
 
     /// Records that a run has begun, if nobody but the batch system tells.

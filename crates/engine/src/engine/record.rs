@@ -6,10 +6,14 @@
 //! takes it for somebody else's.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jobgate_model::{Error, ErrorKind, Evidence, JobNdx, State, Transition};
 
+use super::launch::Turn;
 use super::{Engine, policy};
+use crate::callbacks::Courier;
+use crate::gateway::Bell;
 use crate::store::history::{self, Absorbed, Arrival, Look};
 use crate::store::jobs::{self, JobRecord};
 use crate::store::runs;
@@ -25,6 +29,14 @@ pub(super) enum Rule {
     UnlessOver,
 }
 
+/// What came of appending a transition, and what is to be taken in.
+enum Appended {
+    /// The run is over: nothing was appended.
+    Over(JobRecord, Tail),
+    /// The row is the last one, at this offset of the history, which stays locked.
+    Row(JobRecord, Tail, u64, Journal),
+}
+
 impl Engine {
     /// Appends a transition to the job's history and takes it in, with all that others appended before.
     /// Gives the event's number (`None` when the rule forbade it) and the job afterwards.
@@ -35,6 +47,52 @@ impl Engine {
         evidence: Evidence,
         rule: Rule,
     ) -> Result<(Option<i64>, JobRecord), Error> {
+        match self.append(record, transition, rule)? {
+            Appended::Over(record, tail) => {
+                let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
+                Ok((None, absorbed.map_or(record, |absorbed| absorbed.record)))
+            }
+            Appended::Row(record, tail, offset, journal) => {
+                let look = Look::Tail(Some((offset, evidence)));
+                let absorbed = self.take_in(&record, tail, look)?.ok_or_else(policy::missing)?;
+                drop(journal);
+                Ok((absorbed.events.last().copied(), absorbed.record))
+            }
+        }
+    }
+
+    /// Appends the `queued` row of a run that its batch system keeps, and has it taken in by the way: whether it was, or the run
+    /// is over already. If this process dies, whoever looks next takes the row in; if the power fails and the row is lost with the
+    /// index's last moments, the run is intended still, and is found by its marker before anything is submitted. Until the row
+    /// is in the index the run stays in hand, and the history locked.
+    pub(super) fn record_later(
+        &self,
+        record: &JobRecord,
+        transition: &Transition,
+        turn: &Arc<Turn>,
+    ) -> Result<bool, Error> {
+        match self.append(record, transition, Rule::UnlessOver)? {
+            Appended::Over(record, tail) => self.take_in(&record, tail, Look::Tail(None)).map(|_| false),
+            Appended::Row(record, tail, offset, journal) => {
+                let arrival = self.arrival(&record, tail, Look::Tail(Some((offset, Evidence::Gateway))));
+                let (courier, bell, turn) = (Arc::clone(&self.courier), Arc::clone(&self.bell), Arc::clone(turn));
+                let then = move |outcome: Result<Option<Absorbed>, Error>| {
+                    match outcome {
+                        Ok(absorbed) => absorbed.iter().for_each(|absorbed| follow_up(&courier, &bell, absorbed)),
+                        Err(error) => {
+                            tracing::warn!(job = %record.job.jobid, error = error.chain(), "what was recorded is taken in later");
+                        }
+                    }
+                    drop((journal, turn));
+                };
+                self.store.write_later(move |connection| history::absorb(connection, &arrival), then);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Appends a transition to the job's history, and gives all that is to be taken in with it.
+    fn append(&self, record: &JobRecord, transition: &Transition, rule: Rule) -> Result<Appended, Error> {
         let base = &record.job.base;
         let failed = |error: std::io::Error| cannot_write(base, error);
         let mut journal = match Journal::lock(base) {
@@ -49,17 +107,13 @@ impl Engine {
         let record = record.ok_or_else(policy::missing)?;
         let mut tail = journal.tail(record.offset).map_err(failed)?;
         if rule == Rule::UnlessOver && is_over(recorded, jobndx, &tail) {
-            let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
-            return Ok((None, absorbed.map_or(record, |absorbed| absorbed.record)));
+            return Ok(Appended::Over(record, tail));
         }
         let row = journal.append(transition).map_err(failed)?;
         let offset = row.offset;
         tail.end = offset + row.transition.to_row().len() as u64;
         tail.rows.push(row);
-        let absorbed =
-            self.take_in(&record, tail, Look::Tail(Some((offset, evidence))))?.ok_or_else(policy::missing)?;
-        drop(journal);
-        Ok((absorbed.events.last().copied(), absorbed.record))
+        Ok(Appended::Row(record, tail, offset, journal))
     }
 
     /// Takes in what was appended to the job's history since the last look. A file that became shorter is mended or read anew.
@@ -79,13 +133,17 @@ impl Engine {
 
     /// Takes rows into the index and does what follows from them.
     pub(super) fn take_in(&self, record: &JobRecord, tail: Tail, look: Look) -> Result<Option<Absorbed>, Error> {
-        let reported = tree::reported(&record.job.base, &tail);
-        let arrival = Arrival { key: record.job.key, from: record.offset, tail, look, reported, now: self.now() };
+        let arrival = self.arrival(record, tail, look);
         let absorbed = self.store.write(move |connection| history::absorb(connection, &arrival))?;
         if let Some(absorbed) = &absorbed {
-            self.follow_up(absorbed);
+            follow_up(&self.courier, &self.bell, absorbed);
         }
         Ok(absorbed)
+    }
+
+    fn arrival(&self, record: &JobRecord, tail: Tail, look: Look) -> Arrival {
+        let reported = tree::reported(&record.job.base, &tail);
+        Arrival { key: record.job.key, from: record.offset, tail, look, reported, now: self.now() }
     }
 
     /// [`Engine::look`] at many jobs with one write.
@@ -96,9 +154,7 @@ impl Engine {
             match tree::size(base) {
                 Ok(size) if size > record.offset => {
                     let Ok(tail) = tree::tail(base, record.offset) else { continue };
-                    let reported = tree::reported(base, &tail);
-                    let (look, now) = (Look::Tail(None), self.now());
-                    arrivals.push(Arrival { key: record.job.key, from: record.offset, tail, look, reported, now });
+                    arrivals.push(self.arrival(&record, tail, Look::Tail(None)));
                 }
                 Ok(size) if size == record.offset && size > 0 => {}
                 _ => drop(self.look(record)),
@@ -110,18 +166,8 @@ impl Engine {
         let absorbed = self.store.write(move |connection| {
             arrivals.iter().map(|arrival| history::absorb(connection, arrival)).collect::<Result<Vec<_>, Error>>()
         })?;
-        absorbed.iter().flatten().for_each(|absorbed| self.follow_up(absorbed));
+        absorbed.iter().flatten().for_each(|absorbed| follow_up(&self.courier, &self.bell, absorbed));
         Ok(())
-    }
-
-    fn follow_up(&self, absorbed: &Absorbed) {
-        for note in &absorbed.notes {
-            tree::console(&absorbed.record.job.base, note);
-        }
-        if absorbed.callbacks {
-            self.courier.wake();
-        }
-        self.bell.ring_all();
     }
 
     /// The job's row, or `Job not found`.
@@ -167,6 +213,17 @@ impl Engine {
         }
         policy::missing()
     }
+}
+
+/// Does what follows from rows that were taken in.
+fn follow_up(courier: &Courier, bell: &Bell, absorbed: &Absorbed) {
+    for note in &absorbed.notes {
+        tree::console(&absorbed.record.job.base, note);
+    }
+    if absorbed.callbacks {
+        courier.wake();
+    }
+    bell.ring_all();
 }
 
 /// Whether a run has ended, by its `recorded` state and by rows that are not recorded yet.

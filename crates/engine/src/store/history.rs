@@ -133,7 +133,7 @@ fn apply(connection: &Connection, record: &mut JobRecord, row: &Transition, now:
             .prepare_cached(
                 "INSERT INTO run (job, jobndx, state, phase, marker, native, queued, seen) VALUES (?1, ?2, ?3, ?4, '', ?5, ?6, ?7)
                  ON CONFLICT (job, jobndx) DO UPDATE SET state = ?3, phase = max(phase, ?4), seen = ?7,
-                     native = coalesce(?5, native), queued = max(queued, ?6), claim = NULL, environment = NULL",
+                     native = coalesce(?5, native), queued = max(queued, ?6), claim = NULL, environment = NULL, boot = NULL",
             )?
             .execute(params![
                 key,

@@ -33,6 +33,8 @@ pub(crate) struct NewRecord {
     pub(crate) callback: Option<String>,
     pub(crate) client_secret: Option<String>,
     pub(crate) config: BackendConfig,
+    /// What describes the job in its batch system's own terms.
+    pub(crate) description: Option<Vec<u8>>,
 }
 
 const COLUMNS: &str =
@@ -109,8 +111,8 @@ pub(crate) fn insert(connection: &Connection, new: &NewRecord) -> rusqlite::Resu
         ])?;
     let config = serde_json::to_string(&new.config).unwrap_or_default();
     connection
-        .prepare_cached("INSERT INTO spec (job, text, callback, client_secret, config) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![key, new.spec_json, new.callback, new.client_secret, config])?;
+        .prepare_cached("INSERT INTO spec (job, text, callback, client_secret, config, description) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![key, new.spec_json, new.callback, new.client_secret, config, new.description])?;
     Ok(JobKey(key))
 }
 
@@ -230,16 +232,18 @@ pub(crate) struct StoredSpec {
     pub(crate) client_secret: Option<String>,
     /// The backend's settings, frozen with the job.
     pub(crate) config: BackendConfig,
+    /// What describes the job in its batch system's own terms.
+    pub(crate) description: Option<Vec<u8>>,
 }
 
 /// The stored spec of a job.
 pub(crate) fn spec(connection: &Connection, key: JobKey) -> rusqlite::Result<Option<StoredSpec>> {
     connection
-        .prepare_cached("SELECT text, client_secret, config FROM spec WHERE job = ?1")?
+        .prepare_cached("SELECT text, client_secret, config, description FROM spec WHERE job = ?1")?
         .query_row([key.0], |row| {
             let config: String = row.get(2)?;
             let config = serde_json::from_str(&config).unwrap_or_default();
-            Ok(StoredSpec { text: row.get(0)?, client_secret: row.get(1)?, config })
+            Ok(StoredSpec { text: row.get(0)?, client_secret: row.get(1)?, config, description: row.get(3)? })
         })
         .optional()
 }

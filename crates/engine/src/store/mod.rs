@@ -11,41 +11,20 @@ mod open;
 pub(crate) mod runs;
 pub(crate) mod shares;
 pub(crate) mod usage;
+mod writing;
 
 pub use open::network_file_system;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use jobgate_model::{Error, ErrorKind};
 use rusqlite::Connection;
+use writing::Writing;
 
 /// How many connections read at the same time. Reads are short; more would only push each other out of the cache.
 const READERS: usize = 8;
-
-/// A thread that leads does so for at most so many groups, one right after the other: to wake another takes time in which
-/// nothing is written, and its own caller waits.
-const ROUNDS: usize = 4;
-
-type Finish = Box<dyn FnOnce(Result<(), String>) + Send>;
-/// A write that waits: given the connection it runs and says how to answer; given a reason it answers at once.
-type Operation = Box<dyn FnOnce(Result<&Connection, &str>) -> Finish + Send>;
-
-/// A write that waits, and how to tell its thread to lead the next group.
-struct Waiting {
-    operation: Operation,
-    lead: Box<dyn Fn() + Send>,
-}
-
-/// What a waiting thread is told.
-enum Word<T> {
-    /// Nobody has the connection: take it, and whoever waits by then along.
-    Lead,
-    /// Its write is done, or failed.
-    Answer(Result<T, Error>),
-}
 
 /// Connections for reading.
 #[derive(Default)]
@@ -57,8 +36,7 @@ struct Pool {
 /// The open index.
 pub(crate) struct Store {
     path: PathBuf,
-    writer: Mutex<Connection>,
-    waiting: Mutex<Vec<Waiting>>,
+    writing: Writing,
     readers: Mutex<Pool>,
     returned: Condvar,
     revision: Mutex<Connection>,
@@ -79,8 +57,7 @@ impl Store {
         let revision = open::reader(path)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
-            waiting: Mutex::default(),
+            writing: Writing::new(writer, path),
             readers: Mutex::default(),
             returned: Condvar::new(),
             revision: Mutex::new(revision),
@@ -94,39 +71,17 @@ impl Store {
         &self,
         operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (sender, receiver) = channel();
-        let lead = sender.clone();
-        // A thread that has its answer need not lead.
-        let lead = Box::new(move || drop(lead.send(Word::Lead)));
-        lock(&self.waiting).push(Waiting { operation: package(operation, sender), lead });
-        // Whoever has the connection when this waits will see it, and have it led.
-        match self.writer.try_lock() {
-            Ok(connection) => self.lead(connection),
-            Err(TryLockError::Poisoned(poisoned)) => self.lead(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {}
-        }
-        loop {
-            match receiver.recv() {
-                Ok(Word::Answer(answer)) => return answer,
-                Ok(Word::Lead) => self.lead(lock(&self.writer)),
-                Err(_) => return Err(Error::new(ErrorKind::Unavailable, "cannot write the index")),
-            }
-        }
+        self.writing.write(operation)
     }
 
-    /// Does all writes that wait, in one transaction, then those that came meanwhile, and at last finds another leader.
-    fn lead(&self, connection: MutexGuard<'_, Connection>) {
-        for _ in 0..ROUNDS {
-            let group = std::mem::take(&mut *lock(&self.waiting));
-            if group.is_empty() {
-                break;
-            }
-            commit(&connection, group.into_iter().map(|one| one.operation));
-        }
-        drop(connection);
-        if let Some(next) = lock(&self.waiting).first() {
-            (next.lead)();
-        }
+    /// Has a write done with the next one that somebody waits for, or in a moment, and tells `then` what came of it. Nobody
+    /// waits for it to be durable, which it is a little later; it is lost with this process, or in a power failure.
+    pub(crate) fn write_later<T: 'static>(
+        &self,
+        operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        then: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) {
+        self.writing.write_later(operation, then);
     }
 
     /// [`Self::write`] for a write that fails with SQLite's errors only.
@@ -184,14 +139,6 @@ impl Store {
     }
 }
 
-impl Drop for Store {
-    /// A short process leaves its writes in the log, unless that has grown so that the next one would be long in reading it.
-    fn drop(&mut self) {
-        let connection = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
-        open::trim_log(connection, &self.path);
-    }
-}
-
 /// The index could not be used for this.
 pub(crate) fn broken(doing: &'static str, error: rusqlite::Error) -> Error {
     let full = matches!(&error, rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::DiskFull);
@@ -204,70 +151,4 @@ pub(crate) fn broken(doing: &'static str, error: rusqlite::Error) -> Error {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn package<T: Send + 'static>(
-    operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
-    sender: Sender<Word<T>>,
-) -> Operation {
-    let unwritten =
-        |reason: &str| Error::new(ErrorKind::Unavailable, "cannot write the index").because(reason.to_owned());
-    Box::new(move |connection| match connection {
-        Ok(connection) => {
-            let result = in_savepoint(connection, operation);
-            Box::new(move |committed| {
-                let result = match committed {
-                    Ok(()) => result,
-                    Err(reason) => result.and_then(|_| Err(unwritten(&reason))),
-                };
-                drop(sender.send(Word::Answer(result)));
-            })
-        }
-        Err(reason) => {
-            drop(sender.send(Word::Answer(Err(unwritten(reason)))));
-            Box::new(|_| ())
-        }
-    })
-}
-
-fn in_savepoint<T>(
-    connection: &Connection,
-    operation: impl FnOnce(&Connection) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let sql = |text: &str| connection.execute_batch(text).map_err(|error| broken("write the index", error));
-    sql("SAVEPOINT one")?;
-    match operation(connection) {
-        Ok(value) => sql("RELEASE one").map(|()| value),
-        Err(error) => {
-            if !connection.is_autocommit() {
-                drop(sql("ROLLBACK TO one; RELEASE one"));
-            }
-            Err(error)
-        }
-    }
-}
-
-fn commit(connection: &Connection, mut group: impl Iterator<Item = Operation>) {
-    let mut finish = Vec::new();
-    let mut result = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
-    while result.is_ok() {
-        let Some(operation) = group.next() else { break };
-        finish.push(operation(Ok(connection)));
-        // SQLite ends the whole transaction by itself when the disk is full; what follows must not run outside of one.
-        if connection.is_autocommit() {
-            result = Err("the disk is full or failed".into());
-        }
-    }
-    if result.is_ok() {
-        result = connection.execute_batch("COMMIT").map_err(|error| error.to_string());
-    }
-    if result.is_err() && !connection.is_autocommit() {
-        drop(connection.execute_batch("ROLLBACK"));
-    }
-    for one in finish {
-        one(result.clone());
-    }
-    for operation in group {
-        drop(operation(Err(result.as_ref().err().map_or("", String::as_str))));
-    }
 }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use jobgate_model::{JobId, JobNdx, NativeId, RunRef, State};
+use jobgate_model::{JobId, JobNdx, NativeId, RunRef, State, Untold};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::jobs;
+use crate::process;
 use crate::types::JobKey;
 
 /// How far a run is.
@@ -30,6 +31,8 @@ pub(crate) struct Intent {
     pub(crate) environment: Option<Vec<u8>>,
     /// The process that will hand them over.
     pub(crate) claim: String,
+    /// When they were intended.
+    pub(crate) time: f64,
 }
 
 /// A run that is not over.
@@ -50,11 +53,14 @@ pub(crate) struct OpenRun {
     pub(crate) task: Option<i64>,
     pub(crate) first: Option<JobNdx>,
     pub(crate) at_most: Option<i64>,
+    pub(crate) intended: f64,
+    pub(crate) boot: Option<String>,
 }
 
 impl OpenRun {
     /// The run as a backend knows it.
     pub(crate) fn to_ref(&self) -> RunRef {
+        let earlier = self.phase == Phase::Intended && self.boot.as_deref() != Some(process::boot_id());
         RunRef {
             base: self.base.clone(),
             jobid: self.jobid.clone(),
@@ -63,6 +69,7 @@ impl OpenRun {
             marker: self.marker.clone(),
             native: self.native.clone().map(NativeId),
             since: self.queued,
+            untold: earlier.then(|| Untold { intended: self.intended, booted: process::booted() }),
         }
     }
 }
@@ -82,7 +89,8 @@ pub(crate) fn intend(
         .query_row(params![key.0, count], |row| row.get(0))?;
     let first = next - count;
     let mut statement = connection.prepare_cached(
-        "INSERT INTO run (job, jobndx, phase, marker, claim, task, first, at_most, environment) VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO run (job, jobndx, phase, marker, claim, task, first, at_most, environment, intended, boot)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for (jobndx, task) in (first..).zip(&intent.tasks) {
         statement.execute(params![
@@ -93,7 +101,9 @@ pub(crate) fn intend(
             task,
             task.map(|_| first),
             intent.at_most,
-            intent.environment
+            intent.environment,
+            intent.time,
+            process::boot_id()
         ])?;
     }
     Ok((first..next).collect())
@@ -134,15 +144,6 @@ pub(crate) fn environment(connection: &Connection, key: JobKey, jobndx: JobNdx) 
         .query_row(params![key.0, jobndx], |row| row.get(0))
 }
 
-/// The batch system was asked and knows these runs: the evidence is fresh.
-pub(crate) fn seen(connection: &Connection, runs: &[(JobKey, JobNdx)], now: f64) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached("UPDATE run SET seen = ?3 WHERE job = ?1 AND jobndx = ?2")?;
-    for (key, jobndx) in runs {
-        statement.execute(params![key.0, jobndx, now])?;
-    }
-    Ok(())
-}
-
 /// Gives up the claim on a run whose submission is not known to have worked, so that it is looked for.
 pub(crate) fn unclaim(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
     connection
@@ -153,7 +154,7 @@ pub(crate) fn unclaim(connection: &Connection, key: JobKey, jobndx: JobNdx) -> r
 
 const COLUMNS: &str =
     "job.key, prefix.path, job.jobid, job.backend, run.jobndx, run.state, run.phase, run.marker, run.native,
-    run.queued, run.claim, run.task, run.first, run.at_most, job.owner";
+    run.queued, run.claim, run.task, run.first, run.at_most, job.owner, run.intended, run.boot";
 
 fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
     let jobid =
@@ -178,6 +179,8 @@ fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
         first: row.get(12)?,
         at_most: row.get(13)?,
         owner: row.get(14)?,
+        intended: row.get(15)?,
+        boot: row.get(16)?,
     })
 }
 

@@ -1,37 +1,42 @@
 //! Making, restoring and deleting job directories.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use jobgate_model::{JobId, JobSpec, Transition};
+use jobgate_model::{DESCRIPTION, JobId, JobSpec, Transition};
+
+use super::spec::LARGEST;
 
 /// Makes `PREFIX/JOBID` with all its files. `AlreadyExists` means that somebody else has that id; nothing was changed.
 /// After any other error nothing is left behind. `spec.directory` must be set; a `work/` is made when it names that.
-pub fn create(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
+/// `description`: what is kept beside it for the batch system.
+pub fn create(base: &Path, spec: &JobSpec, description: Option<&[u8]>, history: &[Transition]) -> io::Result<()> {
     directory(base)?;
-    fill(base, spec, history).inspect_err(|_| drop(fs::remove_dir_all(base)))
-}
-
-/// Adds a file to a job's directory that only its owner's processes read, and waits until it is on the disk: it is not in the
-/// index.
-pub fn keep(base: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(base.join(name))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    // the directory's own entry, and the file's
-    for path in [Some(base), base.parent()].into_iter().flatten() {
-        fs::File::open(path)?.sync_all()?;
-    }
-    Ok(())
+    fill(base, spec, description, history).inspect_err(|_| drop(fs::remove_dir_all(base)))
 }
 
 /// Makes again what is missing or torn of a job's tree, from what the index knows.
-pub fn restore(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
+pub fn restore(base: &Path, spec: &JobSpec, description: Option<&[u8]>, history: &[Transition]) -> io::Result<()> {
     match directory(base) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => fill(base, spec, history),
+        _ => fill(base, spec, description, history),
+    }
+}
+
+/// What a job's directory has to say of it in its batch system's own terms; `None`: nothing.
+pub fn read_description(base: &Path) -> io::Result<Option<Vec<u8>>> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(base.join(DESCRIPTION));
+    match opened {
+        Ok(file) => {
+            let mut bytes = Vec::new();
+            file.take(LARGEST).read_to_end(&mut bytes)?;
+            Ok(Some(bytes))
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -45,10 +50,11 @@ pub fn remove(prefix: &Path, jobid: &JobId) -> io::Result<()> {
     }
 }
 
-fn fill(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
+fn fill(base: &Path, spec: &JobSpec, description: Option<&[u8]>, history: &[Transition]) -> io::Result<()> {
     let work = base.join("work");
     let wanted = [Some(base.join("log")), (spec.directory.as_deref().map(Path::new) == Some(&work)).then_some(work)];
-    for path in wanted.into_iter().flatten() {
+    // what is described to its batch system runs elsewhere, and nothing is written here; `log` is made when it is
+    for path in wanted.into_iter().flatten().filter(|_| description.is_none()) {
         match directory(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -56,6 +62,9 @@ fn fill(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
     }
     let rows: String = history.iter().map(Transition::to_row).collect();
     write(&base.join("status.csv"), rows.as_bytes(), 0o644)?;
+    if let Some(description) = description {
+        write(&base.join(DESCRIPTION), description, 0o600)?;
+    }
     // Last, because psik ignores directories without it: nobody sees a half-made job.
     let mode = if spec.has_secret() { 0o600 } else { 0o644 };
     write(&base.join("spec.json"), spec.to_spec_json().as_bytes(), mode)
@@ -92,12 +101,12 @@ mod tests {
         let base = dir.path().join("5.250");
         let mut spec = JobSpec::new("true");
         spec.directory = Some(base.join("work").to_str().unwrap().into());
-        create(&base, &spec, &[new_row()]).unwrap();
+        create(&base, &spec, None, &[new_row()]).unwrap();
         let mut names: Vec<_> = fs::read_dir(&base).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["log", "spec.json", "status.csv", "work"]);
         assert_eq!(fs::read_to_string(base.join("status.csv")).unwrap(), "5.25,0,new,{}\n");
-        assert_eq!(create(&base, &spec, &[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(create(&base, &spec, None, &[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(base.join("status.csv")).unwrap(), "5.25,0,new,{}\n", "nothing was changed");
     }
 
@@ -108,16 +117,26 @@ mod tests {
         let mut spec = JobSpec::new("true");
         spec.directory = Some("/".into());
         spec.cb_secret = Some("s".into());
-        create(&base, &spec, &[new_row()]).unwrap();
+        create(&base, &spec, None, &[new_row()]).unwrap();
         assert_eq!(fs::metadata(base.join("spec.json")).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!base.join("work").exists());
+    }
+
+    #[test]
+    fn what_runs_elsewhere_has_no_directories_until_something_is_said_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("9.000");
+        create(&base, &JobSpec::new("true"), Some(b"{}"), &[new_row()]).unwrap();
+        assert!(!base.join("log").exists() && !base.join("work").exists());
+        super::super::console(&base, "words");
+        assert_eq!(fs::read_to_string(base.join("log/console")).unwrap(), "words\n");
     }
 
     #[test]
     fn a_failure_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().join("missing/7.000");
-        assert!(create(&base, &JobSpec::new("x"), &[]).is_err());
+        assert!(create(&base, &JobSpec::new("x"), None, &[]).is_err());
         assert!(!base.exists());
     }
 
@@ -129,8 +148,10 @@ mod tests {
         fs::write(base.join("spec.json"), "").unwrap();
         let mut spec = JobSpec::new("true");
         spec.directory = Some(base.join("work").to_str().unwrap().into());
-        restore(&base, &spec, &[new_row()]).unwrap();
+        restore(&base, &spec, None, &[new_row()]).unwrap();
         assert!(base.join("work").is_dir());
+        restore(&base, &spec, Some(b"{}"), &[new_row()]).unwrap();
+        assert_eq!(read_description(&base).unwrap().as_deref(), Some(&b"{}"[..]));
         assert_eq!(super::super::read_spec(&base).unwrap().unwrap().spec, spec);
     }
 }

@@ -111,12 +111,18 @@ pub fn invalid_rows(base: &Path) -> io::Result<Vec<String>> {
 
 /// Adds a line to `log/console`, psik's own messages about a job. What cannot be written is not worth failing for.
 pub fn console(base: &Path, line: &str) {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o644)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(base.join("log/console"));
+    let open = || {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o644)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            .open(base.join("log/console"))
+    };
+    let file = open().or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => std::fs::create_dir(base.join("log")).and_then(|()| open()),
+        _ => Err(error),
+    });
     if let Ok(mut file) = file {
         drop(file.write_all(format!("{}\n", jobgate_model::clean_info(line)).as_bytes()));
     }

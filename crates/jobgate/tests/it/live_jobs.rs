@@ -182,6 +182,48 @@ fn what_others_queue_is_not_ours_and_what_is_refused_leaves_nothing() {
     assert_eq!(answer.status, 400, "{}", answer.text());
 }
 
+/// What a power failure right after an answer leaves: the intent, which was waited for; of the rest, only what had been written
+/// long before.
+fn lose_power(home: &Home, jobid: &str) {
+    let base = home.prefix.join(jobid);
+    let first = format!("{}\n", std::fs::read_to_string(base.join("status.csv")).unwrap().lines().next().unwrap());
+    std::fs::write(base.join("status.csv"), &first).unwrap();
+    std::fs::write(base.join("slurm.json"), "").unwrap();
+    std::fs::remove_file(base.join(".submitted.1")).unwrap();
+    let index = rusqlite::Connection::open(home.state().join("index.db")).unwrap();
+    index
+        .execute_batch(&format!(
+            "UPDATE run SET state = NULL, phase = 0, native = NULL, queued = 0, claim = '1:1:earlier', boot = 'earlier';
+             DELETE FROM event WHERE jobndx > 0;
+             UPDATE job SET state = 0, jobndx = 0, info = '', live = 1, offset = {};
+             UPDATE meta SET value = 'earlier' WHERE key = 'boot'",
+            first.len()
+        ))
+        .unwrap();
+}
+
+#[test]
+fn a_power_failure_right_after_the_answer_loses_nothing() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let home = front(&cluster, cluster.controller);
+    let mut gateway = serve(&home);
+    let mut alice = user(&cluster, &gateway, "alice");
+    let mut job = described(&cluster, "true");
+    job["hold"] = json!(true);
+    let number = queued(&mut alice, &job, "acknowledged");
+    let jobid = listed(&mut alice)[0]["jobid"].as_str().unwrap().to_owned();
+    gateway.kill();
+    lose_power(&home, &jobid);
+    let gateway = serve(&home);
+    let mut alice = user(&cluster, &gateway, "alice");
+    assert_eq!(queued(&mut alice, &job, "acknowledged"), number, "it was found by its mark");
+    assert_eq!(home.rows(&jobid)[1].info, number.to_string());
+    let marked = cluster.ok("root", &["squeue", "--noheader", "--states=all", "--format=%A %k"]);
+    let of_job = |line: &&str| line.contains(&format!(" jobgate-{jobid}-"));
+    assert_eq!(marked.lines().filter(of_job).count(), 1, "{marked}");
+    cluster.ok("alice", &["scancel", &number.to_string()]);
+}
+
 #[test]
 fn a_lost_answer_is_looked_up_and_an_absent_controller_said_at_once() {
     let Some(cluster) = Cluster::alone() else { return };

@@ -35,6 +35,7 @@ mod live_differential;
 mod live_gateway;
 mod live_guides;
 mod live_jobs;
+mod live_points;
 mod live_psik;
 mod live_upgrade;
 mod logins;

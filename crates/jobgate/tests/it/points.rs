@@ -2,7 +2,8 @@
 //! disk or is told to another process. strace counts the calls and kills.
 
 use std::fs::{self, File};
-use std::process::{Command, Stdio};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
@@ -34,7 +35,8 @@ fn killed_at(home: &Home, calls: &str, number: u32, follow: bool, arguments: &[&
     command
 }
 
-fn possible() -> bool {
+/// Whether strace works here; says so if it does not.
+pub(crate) fn possible() -> bool {
     let Some(strace) = program("strace") else {
         skip("strace is not installed");
         return false;
@@ -124,6 +126,28 @@ fn at_many_pages_of_a_server_and_its_runners() {
     server_killed_at(PAGES, (19..=140).step_by(3));
 }
 
+/// Starts a server under strace, which kills it before its call number `number`; gives where it listens, unless it was killed before.
+pub(crate) fn server_to_be_killed(
+    home: &Home,
+    calls: &str,
+    number: u32,
+    arguments: &[&str],
+) -> (Child, Option<SocketAddr>) {
+    let log = home.path("points.log");
+    let file = File::create(&log).unwrap();
+    let mut command = killed_at(home, calls, number, true, arguments);
+    let mut server = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+    let address = wait_for("the server to listen, or to be gone", SOON, || {
+        let text = fs::read_to_string(&log).unwrap();
+        let said = text.lines().find_map(|line| line.strip_prefix("listening on http://"));
+        match said.and_then(|address| address.parse().ok()) {
+            Some(address) => Some(Some(address)),
+            None => server.try_wait().unwrap().map(|_| None),
+        }
+    });
+    (server, address)
+}
+
 /// The first thread that makes its call number n takes its process with it: the server, or one of the runners.
 fn server_killed_at(calls: &str, numbers: impl Iterator<Item = u32>) {
     if !possible() {
@@ -136,20 +160,9 @@ fn server_killed_at(calls: &str, numbers: impl Iterator<Item = u32>) {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--prefix", &prefix];
     let mut jobs = vec![home.submit(&spec)];
     for number in numbers {
-        let log = home.path("points.log");
-        let file = File::create(&log).unwrap();
-        let mut command = killed_at(&home, calls, number, true, &arguments);
-        let mut server = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
-        let mut gone = || server.try_wait().unwrap().is_some();
-        let address = wait_for("the server to listen, or to be gone", SOON, || {
-            let text = fs::read_to_string(&log).unwrap();
-            let said = text.lines().find_map(|line| line.strip_prefix("listening on http://"));
-            match said.and_then(|address| address.parse().ok()) {
-                Some(address) => Some(Some(address)),
-                None => gone().then_some(None),
-            }
-        });
+        let (mut server, address) = server_to_be_killed(&home, calls, number, &arguments);
         if let Some(address) = address {
+            let mut gone = || server.try_wait().unwrap().is_some();
             let user = || Client::new(crate::fixture::http::Address::Tcp(address));
             let users: Vec<_> = (0..2).map(|_| submit_with_key(user(), None, spec.clone())).collect();
             jobs.extend(users.into_iter().filter_map(|user| user.join().unwrap()));

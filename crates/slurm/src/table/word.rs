@@ -162,12 +162,11 @@ impl<V: Vocabulary> Kind for Flags<V> {
                 Value::String(text) => text.trim().to_owned(),
                 other => other.to_string(),
             };
-            match find::<V>(&text) {
-                Some(word) => flags.push(word.into()),
-                None => {
-                    at.item(index, |at| at.problem(Errno::DATA_INVALID_FLAG, format!("Unknown flag \"{text}\"")));
-                    are_known = false;
-                }
+            if let Some(word) = find::<V>(&text) {
+                flags.push(word.into());
+            } else {
+                at.item(index, |at| at.problem(Errno::DATA_INVALID_FLAG, format!("Unknown flag \"{text}\"")));
+                are_known = false;
             }
         }
         if !are_known && at.version() == Version::V40 && !at.is_query() {

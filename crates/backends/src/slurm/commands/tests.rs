@@ -42,6 +42,7 @@ impl Site {
             jobid: &JobId::parse("7.000").unwrap(),
             jobndx: 2,
             spec,
+            description: None,
             config,
             owner: "alice",
             marker: "jobgate-7.000-2",
@@ -63,6 +64,7 @@ fn run_ref(native: Option<&str>) -> RunRef {
         native: native.map(|native| NativeId(native.to_owned())),
         owner: "alice".into(),
         since: 0.0,
+        untold: None,
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jobgate_slurm::cluster::Fault;
+use jobgate_slurm::errno::Errno;
+use jobgate_slurm::objects::ControllerPing;
 use jobgate_slurm::rpc::{Error, pause};
 
 /// After more failures in a row the pause does not grow any more: an order is refused for at most so long after the controller
@@ -73,6 +75,19 @@ pub(super) fn fault_of(error: &Error) -> Fault {
     Fault::new(error.errno(), error.to_string())
 }
 
+/// A controller that does not answer.
+pub(super) fn down(place: usize, name: &str) -> ControllerPing {
+    ControllerPing {
+        hostname: Some(name.to_owned()),
+        responding: Some(false),
+        latency: Some(0),
+        primary: Some(place == 0),
+        status: Some(Errno::CONTROLLER_CONNECT.text().to_owned()),
+        pinged: Some("DOWN".to_owned()),
+        mode: Some(if place == 0 { "primary".to_owned() } else { format!("backup{place}") }),
+    }
+}
+
 /// From 0 to 1, and seldom the same.
 fn noise() -> f64 {
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
@@ -82,7 +97,6 @@ fn noise() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jobgate_slurm::errno::Errno;
 
     #[test]
     fn who_is_away_is_left_alone_for_a_moment() {

@@ -6,8 +6,6 @@
 //! submission can no longer arrive: the token that it came with has expired by then.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +21,7 @@ use jobgate_slurm::site::Seen as _;
 use jobgate_slurm::table::{Flags, Num, Reader};
 use jobgate_slurm::version::Version;
 
-use super::super::attempt::{attempted, note_attempt};
+use super::super::attempt::{Sent, attempted, note_attempt};
 use super::super::commands::{Accounting, merge, phase};
 use super::ends::{ends, exit};
 use super::{Asking, Remote, SlurmPrograms, marker};
@@ -219,7 +217,7 @@ impl Backend for Described {
     }
 
     fn submit(&self, request: &RunRequest<'_>) -> Submission {
-        let mut asked = match description(request.base) {
+        let mut asked = match description(request.description.unwrap_or_default()) {
             Ok(asked) => asked,
             Err(error) => return Submission::Refused(error),
         };
@@ -231,10 +229,17 @@ impl Backend for Described {
         self.send(request, &asked).unwrap_or_else(Submission::Refused)
     }
 
+    /// The controller has the run, and it is found there by its mark, however long this machine was away.
+    fn keeps_elsewhere(&self, spec: &JobSpec) -> bool {
+        Self::is_its(spec)
+    }
+
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
-        let Some(sent) = attempted(&run.base, run.jobndx) else { return Ok(None) };
+        let Some(Sent { first, last }) = attempted(run) else { return Ok(None) };
         // measured before the question: an answer says nothing of what comes later
-        let age = SystemTime::now().duration_since(sent).unwrap_or_default();
+        let now = SystemTime::now();
+        let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
+        let (age, oldest) = (since(last), since(first));
         let mut found = None;
         self.each_job(self.login_of(&run.owner), &mut |job| {
             if marker::is_on(&job, &run.marker) {
@@ -249,19 +254,20 @@ impl Backend for Described {
             let text = "the submission may still reach Slurm's controller; it is looked for again";
             return Err(Error::new(ErrorKind::Timeout, text).retry_after(window.saturating_sub(age)));
         }
-        let sent = sent.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        if self.remote.boot_time().is_some_and(|booted| booted > sent - 1.0 && booted < sent + UNSAVED) {
+        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let unsaved = seconds(first) - 1.0..seconds(last) + UNSAVED;
+        if self.remote.boot_time().is_some_and(|booted| unsaved.contains(&booted)) {
             let text = "not known whether Slurm ran it: its answer was lost, and its controller was restarted before it saved \
                         what it had taken";
             return Err(Error::new(ErrorKind::Conflict, text));
         }
         match self.remote.min_job_age() {
-            Some(known) if age.as_secs() >= u64::from(known) => Err(Error::new(
+            Some(known) if oldest.as_secs() >= u64::from(known) => Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
                     "not known whether Slurm took it: its answer was lost {} s ago, and Slurm forgets jobs {known} s after \
                      their end",
-                    age.as_secs()
+                    oldest.as_secs()
                 ),
             )),
             _ => Ok(None),
@@ -349,12 +355,10 @@ impl Asked {
 }
 
 /// What a job was described as.
-fn description(base: &Path) -> Result<Asked, Error> {
-    let path = base.join(DESCRIPTION);
+fn description(bytes: &[u8]) -> Result<Asked, Error> {
     let unreadable =
-        |why: String| Error::internal(format!("the job's description in {} cannot be read", path.display()), why);
-    let bytes = fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
-    let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        |why: String| Error::internal(format!("the job's description ({DESCRIPTION}) cannot be read"), why);
+    let mut value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
     let version = value["version"].as_str().and_then(Version::parse);
     let version = version.ok_or_else(|| unreadable("it has no version".into()))?;
     let zone = jiff::tz::TimeZone::system();
@@ -421,11 +425,7 @@ mod tests {
 
     #[test]
     fn a_description_is_read_as_the_request_was() {
-        let dir = tempfile::tempdir().unwrap();
-        let read = |text: &str| {
-            fs::write(dir.path().join(DESCRIPTION), text).unwrap();
-            description(dir.path())
-        };
+        let read = |text: &str| description(text.as_bytes());
         let one = read(
             r##"{"version":"v0.0.42","now":1000,"request":{"script":"#!/bin/sh\n","job":{"name":"n","begin_time":"now+60"}}}"##,
         );

@@ -56,6 +56,7 @@ mod tests {
             marker: String::new(),
             native: Some(NativeId(native.into())),
             since,
+            untold: None,
         };
         let record = |id: u32, state: &'static str, code: u32, submitted: i64| JobRecord {
             job_id: Some(id),

@@ -13,6 +13,7 @@ use jobgate_slurm::objects::{
 use jobgate_slurm::rpc::{Client, Credential, Error, Fresh, Jobs, Listing, Names, Submitted};
 use jobgate_slurm::site::{Age, Seen};
 
+use super::away::down;
 use super::classes::Class;
 use super::kept::{Asked, Glimpse, Kept};
 use super::{Remote, Wire, marker};
@@ -153,7 +154,8 @@ impl RemoteView {
     }
 
     /// Calls `each` with jobs, as Slurm's own clients of the controller's release show them.
-    fn show(&self, jobs: &Jobs, each: &mut dyn FnMut(Job)) -> Answer<()> {
+    /// `id`: only those of this number.
+    fn show(&self, jobs: &Jobs, id: Option<i64>, each: &mut dyn FnMut(Job)) -> Answer<()> {
         let outline = self.remote.outline();
         let is_older = outline.is_some_and(|outline| leaves_defaults_out(&outline.release));
         let mut each = |mut job: Job| {
@@ -163,7 +165,12 @@ impl RemoteView {
             }
             each(job);
         };
-        self.remote.wire.with_names(|names| jobs.each(names, &mut each)).map_err(Fault::from)
+        let shown = self.remote.wire.with_names(|names| match id.map(u32::try_from) {
+            Some(Ok(id)) => jobs.each_of(id, names, &mut each),
+            Some(Err(_)) => Ok(()),
+            None => jobs.each(names, &mut each),
+        });
+        shown.map_err(Fault::from)
     }
 
     /// The same; `None`: there is no such job.
@@ -261,12 +268,12 @@ impl Cluster for RemoteView {
             wanted.user.as_ref().is_none_or(|user| job.user_name.as_ref() == Some(user))
                 && wanted.ids.as_ref().is_none_or(|ids| ids.iter().any(|id| is_of(job, *id)))
         };
-        let jobs = match wanted.ids.as_deref() {
+        let (jobs, id) = match wanted.ids.as_deref() {
             Some([id]) => match self.one(*id)? {
-                Some(jobs) => jobs,
+                Some(jobs) => (jobs, Some(*id)),
                 None => return Ok(()),
             },
-            _ => self.all_jobs()?.clone(),
+            _ => (self.all_jobs()?.clone(), None),
         };
         let mut each = |mut job: Job| {
             if is_wanted(&job) {
@@ -274,7 +281,7 @@ impl Cluster for RemoteView {
                 each(job);
             }
         };
-        self.show(&jobs.value, &mut each)
+        self.show(&jobs.value, id, &mut each)
     }
 
     fn job_states(&self, wanted: &JobsWanted, each: &mut dyn FnMut(JobState)) -> Answer<()> {
@@ -309,6 +316,11 @@ impl Cluster for RemoteView {
 
     fn nodes(&self) -> Answer<Vec<Node>> {
         Ok(self.node_list()?.value.items.clone())
+    }
+
+    fn node(&self, name: &str) -> Answer<Option<Node>> {
+        let nodes = self.node_list()?;
+        Ok(nodes.value.items.iter().find(|node| node.name.as_deref() == Some(name)).cloned())
     }
 
     fn partitions(&self) -> Answer<Vec<Partition>> {
@@ -413,7 +425,7 @@ impl Seen for RemoteView {
                 each(job);
             }
         };
-        self.show(&jobs.value, &mut each)?;
+        self.show(&jobs.value, Some(id), &mut each)?;
         let (changed, backfill) = (jobs.value.last_update(), jobs.value.last_backfill());
         Ok(Stamp { number: jobs.number, changed, known: changed, backfill })
     }
@@ -461,19 +473,6 @@ impl Seen for RemoteView {
         self.remote
             .ask(&self.credential, |client| client.shares(&self.credential, accounts, users))
             .map_err(Fault::from)
-    }
-}
-
-/// A controller that does not answer.
-fn down(place: usize, name: &str) -> ControllerPing {
-    ControllerPing {
-        hostname: Some(name.to_owned()),
-        responding: Some(false),
-        latency: Some(0),
-        primary: Some(place == 0),
-        status: Some(Errno::CONTROLLER_CONNECT.text().to_owned()),
-        pinged: Some("DOWN".to_owned()),
-        mode: Some(if place == 0 { "primary".to_owned() } else { format!("backup{place}") }),
     }
 }
 

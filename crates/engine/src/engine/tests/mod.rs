@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jobgate_model::{
     Backend, BackendConfig, Cancel, Error, ErrorKind, Established, Evidence, Generation, JobId, JobSpec, NativeId,
-    Phase, Principal, RunRef, RunRequest, Sighting, State, Submission, Transition,
+    Phase, Principal, RunRef, RunRequest, Sighting, State, Submission, Transition, Untold,
 };
 
 use super::Engine;
@@ -28,6 +28,8 @@ pub(crate) struct Scripted {
     mood: Mutex<Mood>,
     taken: Mutex<Vec<String>>,
     confirmed: Mutex<Vec<String>>,
+    /// What was said of runs that were looked for.
+    looked_for: Mutex<Vec<Option<Untold>>>,
     next: AtomicU32,
 }
 
@@ -66,7 +68,12 @@ impl Backend for Scripted {
         self.confirmed.lock().unwrap().push(marker.to_owned());
     }
 
+    fn keeps_elsewhere(&self, spec: &JobSpec) -> bool {
+        spec.attribute("elsewhere").is_some()
+    }
+
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
+        self.looked_for.lock().unwrap().push(run.untold);
         Ok(self.taken.lock().unwrap().contains(&run.marker).then(|| NativeId("77".into())))
     }
 
@@ -133,6 +140,7 @@ impl Bench {
             mood: Mutex::new(Mood::Accept),
             taken: Mutex::default(),
             confirmed: Mutex::default(),
+            looked_for: Mutex::default(),
             next: AtomicU32::new(0),
         });
         let engine = open_with(dir.path(), &batch, callbacks);
@@ -169,6 +177,7 @@ fn reach(job: &Job, jobndx: i64, state: State, info: &str) {
     tree::append(&job.base, &Transition { time: 9.0, jobndx, state, info: info.into() }).unwrap();
 }
 
+mod elsewhere;
 mod quota;
 mod sharing;
 mod trees;
@@ -469,7 +478,7 @@ fn a_gateways_board_shows_what_the_index_has() {
         let mut spec = JobSpec::new("x");
         spec.directory = Some("/".into());
         let row = Transition { time: 1.0, jobndx: 0, state: New, info: "{}".into() };
-        tree::create(&bench.prefix().canonicalize().unwrap().join(id), &spec, &vec![row; rows]).unwrap();
+        tree::create(&bench.prefix().canonicalize().unwrap().join(id), &spec, None, &vec![row; rows]).unwrap();
         bench.engine.adopt().unwrap();
         agree();
     }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use jobgate_engine::{Created, Job, JobKey, Launched, NewJob, OnRefusal, Start};
-use jobgate_model::{DESCRIBED, DESCRIPTION, Error, ErrorKind, Generation, Principal, Remark, State};
+use jobgate_engine::{Created, Job, JobKey, NewJob, OnRefusal, Start};
+use jobgate_model::{DESCRIBED, Error, ErrorKind, Generation, Principal, Remark, State};
 use jobgate_slurm::cluster::Fault;
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::{JobDesc, JobSubmitRequest, JobSubmitResponse, JobSubmitResponseMsg};
@@ -89,15 +89,20 @@ fn queue(
         generation: Generation::V3,
     };
     let engine = call.shared.app.engine.clone();
-    let created = engine.create_described(who, new, Some((DESCRIPTION, described.as_bytes())));
+    let created = engine.create_described(who, new, Some(described.as_bytes()));
     let Created { job, repeated } = created.map_err(|error| match error.kind() {
         ErrorKind::KeyReused => failure(&error).with(StatusCode::UNPROCESSABLE_ENTITY),
         _ => failure(&error),
     })?;
-    let mut remarks = Vec::new();
     if !repeated {
         match engine.launch(job.key, OnRefusal::Report) {
-            Ok(launched) => remarks = launched.into_iter().flat_map(|one: Launched| one.remarks).collect(),
+            Ok(launched) => {
+                let first = launched.into_iter().next();
+                if let Some((number, one)) = first.and_then(|one| Some((one.native.0.parse().ok()?, one))) {
+                    call.trail.job(format!("{} ({number})", job.jobid));
+                    return Ok((number, one.remarks));
+                }
+            }
             // It is looked for, and queued if it is not there.
             Err(error) if error.kind() == ErrorKind::Timeout => {}
             Err(error) => {
@@ -109,7 +114,7 @@ fn queue(
     }
     let number = number(call, who, &job, words)?;
     call.trail.job(format!("{} ({number})", job.jobid));
-    Ok((number, remarks))
+    Ok((number, Vec::new()))
 }
 
 /// The number of a job. Its submission may have to be looked for, or another process may be about to hand it over: that is

@@ -33,15 +33,17 @@ fn query(call: &mut Call, name: Option<&str>) -> Outcome {
     if unchanged(query.update_time, stamp) {
         return Ok(Reply::not_modified());
     }
-    let mut nodes = call.cluster().nodes().map_err(failed)?;
-    if let Some(name) = name {
-        nodes.retain(|node| node.name.as_deref() == Some(name));
-        if nodes.is_empty() {
-            // with this number, and as a success, as slurmrestd has it: clients look at `errors`
-            call.note(Errno::NONE, "_dump_nodes", format!("Failure to query node {name}"));
-            return Ok(call.done());
+    let nodes = match name {
+        None => call.cluster().nodes().map_err(failed)?,
+        Some(name) => {
+            let Some(node) = call.cluster().node(name).map_err(failed)? else {
+                // with this number, and as a success, as slurmrestd has it: clients look at `errors`
+                call.note(Errno::NONE, "_dump_nodes", format!("Failure to query node {name}"));
+                return Ok(call.done());
+            };
+            vec![node]
         }
-    }
+    };
     let last_update = Some(Time::at(stamp.known));
     Ok(call.answer(NodesResp { nodes: Some(nodes), last_update, ..NodesResp::default() }))
 }

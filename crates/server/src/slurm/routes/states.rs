@@ -34,36 +34,32 @@ pub(super) fn list(call: &mut Call) -> Outcome {
             })
         })
     };
-    let mut states = Writer::with_capacity(call.version, 64 << 10);
-    states.raw("[");
+    let mut out = Writer::with_capacity(call.version, 64 << 10);
+    out.raw("{\"jobs\":[");
+    let begin = out.len();
     call.cluster()
         .job_states(&wanted, &mut |state| {
             if is_wanted(&state) {
-                write(&state, &mut states);
+                if out.len() > begin {
+                    out.raw(",");
+                }
+                write(&state, &mut out);
             }
         })
         .map_err(failed)?;
-    states.raw("]");
-    let states = String::from_utf8(states.into_bytes()).expect("invariant: JSON is UTF-8");
+    out.raw("],");
     // no times of changes, unlike the other listings of jobs
     let mut frame = Plain::default();
     let (meta, errors, warnings) = call.frame();
     frame.frame(meta, errors, warnings);
-    let mut out = Writer::with_capacity(call.version, states.len() + 1024);
-    out.raw("{\"jobs\":");
-    out.raw(&states);
     let mut rest = Writer::new(call.version);
     rest.object(&frame);
-    out.raw(",");
     out.raw(&String::from_utf8_lossy(&rest.into_bytes()[1..]));
     Ok(Reply::json(call.status(), out.into_bytes()))
 }
 
 /// A task is named by its array and its number in it.
 fn write(state: &JobState, out: &mut Writer) {
-    if out.len() > 1 {
-        out.raw(",");
-    }
     out.raw("{\"job_id\":");
     match state.array {
         Some((array, task)) if task >= 0 => out.text(&format!("{array}_{task}")),

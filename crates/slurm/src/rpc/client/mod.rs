@@ -223,6 +223,11 @@ impl Reply {
     fn reader(&self) -> Reader<'_> {
         Reader::new(&self.frame[self.body.clone()], self.protocol)
     }
+
+    /// From this place of the body on.
+    fn reader_at(&self, at: usize) -> Reader<'_> {
+        Reader::new(&self.frame[self.body.clone()][at..], self.protocol)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Answers as they came: they are read when they are looked at, and are no larger than on the wire.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::cluster::JobState;
 use crate::objects::{Job, NodeResourceLayout};
@@ -41,7 +42,12 @@ pub struct Jobs {
     reply: Reply,
     asked: Kind,
     head: records::JobsHead,
+    places: OnceLock<Places>,
 }
+
+/// Where the records of jobs begin, in order of the numbers by which they are asked for: their own, and those of the array and
+/// of the heterogeneous job that they are of.
+type Places = Vec<(u32, u32)>;
 
 impl Jobs {
     pub(super) fn of(reply: Reply, asked: Kind) -> Result<Self, Error> {
@@ -50,7 +56,7 @@ impl Jobs {
         }
         let head =
             records::JobsHead::read(&mut reply.reader()).map_err(|source| Error::Malformed { kind: asked, source })?;
-        Ok(Self { reply, asked, head })
+        Ok(Self { reply, asked, head, places: OnceLock::new() })
     }
 
     /// How many there are.
@@ -100,14 +106,45 @@ impl Jobs {
 
     /// Calls `each` with every job, in the controller's order.
     pub fn each(&self, names: Names<'_>, each: &mut dyn FnMut(Job)) -> Result<(), Error> {
-        self.reply.read(self.asked, Kind::JOBS_ARE, |from| {
+        self.walk(&mut |record| each(show::job(record, self.head.last_backfill, names))).map(drop)
+    }
+
+    /// Calls `each` with the job of this number, the tasks of the array or the components of the heterogeneous job, in the
+    /// controller's order. The others are not looked at, unless this is the first time that anything is.
+    pub fn each_of(&self, id: u32, names: Names<'_>, each: &mut dyn FnMut(Job)) -> Result<(), Error> {
+        let places = self.places.get().map_or_else(|| self.walk(&mut |_| ()), Ok)?;
+        let from = places.partition_point(|(number, _)| *number < id);
+        for (_, at) in places[from..].iter().take_while(|(number, _)| *number == id) {
+            let record = records::Job::read(&mut self.reply.reader_at(*at as usize));
+            let record = record.map_err(|source| Error::Malformed { kind: self.asked, source })?;
+            each(show::job(&record, self.head.last_backfill, names));
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every record, and notes where they are.
+    fn walk(&self, each: &mut dyn FnMut(&records::Job<'_>)) -> Result<&Places, Error> {
+        let places = self.reply.read(self.asked, Kind::JOBS_ARE, |from| {
             let head = records::JobsHead::read(from)?;
+            let mut places = Places::new();
             for _ in 0..head.count {
+                // an answer is not longer than a length of 32 bits can say
+                let at = from.at() as u32;
                 let record = records::Job::read(from)?;
-                each(show::job(&record, head.last_backfill, names));
+                for number in record.numbers() {
+                    places.push((number, at));
+                }
+                each(&record);
             }
-            Ok(())
-        })
+            Ok(places)
+        })?;
+        Ok(self.places.get_or_init(|| {
+            let mut places = places;
+            places.sort_unstable();
+            places.dedup();
+            places.shrink_to_fit();
+            places
+        }))
     }
 }
 

@@ -224,6 +224,48 @@ fn jobs_that_end_too_early_or_too_late_are_errors_when_they_are_looked_at() {
     assert!(matches!(of(&many), Err(Error::Malformed { .. })));
 }
 
+/// All recorded jobs as one list: single ones, tasks of arrays, components of heterogeneous jobs.
+fn recorded_jobs() -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rpc/recorded/24.11/reads");
+    let (mut count, mut records) = (0, Vec::new());
+    for number in 42..=53 {
+        let Ok(body) = std::fs::read(folder.join(format!("job-{number}.bin"))) else { continue };
+        count += u32::from_be_bytes(body[..4].try_into().unwrap());
+        records.extend_from_slice(&body[20..]);
+    }
+    [&count.to_be_bytes()[..], &[0; 16], &records].concat()
+}
+
+#[test]
+fn jobs_are_found_by_the_number_of_any_whole_that_they_are_of() {
+    let list = || match jobs_of(frame(0x2a00, Kind::JOBS_ARE, &recorded_jobs())) {
+        Ok(Fresh::New(jobs)) => jobs,
+        other => panic!("{other:?}"),
+    };
+    let mut all: Vec<Job> = Vec::new();
+    let walked = list();
+    walked.each(Names::NONE, &mut |job| all.push(job)).unwrap();
+    let numbers = |job: &Job| {
+        let whole = |number: Option<crate::table::Num<u32>>| number.and_then(crate::table::Num::number);
+        [job.job_id, whole(job.array_job_id), whole(job.het_job_id)].into_iter().flatten().filter(|number| *number != 0)
+    };
+    let wanted: std::collections::BTreeSet<u32> = all.iter().flat_map(numbers).collect();
+    let jobs_of = |id: u32| all.iter().filter(|job| numbers(job).any(|number| number == id)).collect::<Vec<&Job>>();
+    assert!(
+        wanted.iter().filter(|id| jobs_of(**id).len() > 1).count() > 1,
+        "arrays and heterogeneous jobs: {wanted:?}"
+    );
+    for id in wanted.into_iter().chain([1, 4_000_000]) {
+        let expected = jobs_of(id);
+        // whether the list was looked at before or not
+        for jobs in [&walked, &list()] {
+            let mut found = Vec::new();
+            jobs.each_of(id, Names::NONE, &mut |job| found.push(job)).unwrap();
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{id}");
+        }
+    }
+}
+
 #[test]
 fn nobody_is_waited_for_longer_than_allowed() {
     // accepted by the kernel, and never answered

@@ -147,6 +147,12 @@ impl records::Job<'_> {
     pub(in crate::rpc) fn id(&self) -> u32 {
         if self.number == 0 { self.step.job } else { self.number }
     }
+
+    /// The numbers by which it is asked for: its own, its array's, and that of the heterogeneous job that it is of.
+    pub(in crate::rpc) fn numbers(&self) -> impl Iterator<Item = u32> {
+        let wholes = [self.array_id, self.het_id].into_iter().filter(|number| !matches!(*number, 0 | NO_VAL));
+        std::iter::once(self.id()).chain(wholes)
+    }
 }
 
 fn login(record: &records::Job<'_>, names: Names<'_>) -> String {

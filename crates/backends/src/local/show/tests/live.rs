@@ -85,6 +85,7 @@ impl Site {
                 jobid: &jobid,
                 jobndx,
                 spec: &spec,
+                description: None,
                 config: &BackendConfig::default(),
                 owner: "alice",
                 marker: &marker,
@@ -304,6 +305,7 @@ fn a_cancelled_job_says_so() {
         owner: "alice".into(),
         native: None,
         since: 0.0,
+        untold: None,
     };
     assert!(matches!(site.local.cancel(&run).unwrap(), Cancel::Stopping));
     let job = site.reaches(id, "CANCELLED");

@@ -1,0 +1,376 @@
+//! Writing the index: in groups, each of them one transaction, led by one of the threads that wait.
+//!
+//! Most writes are waited for until they are on the disk. Those that are not go along with the next group, or are done a moment
+//! later by a thread of their own, which syncs them a little later.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jobgate_model::{Error, ErrorKind};
+use rusqlite::Connection;
+
+use super::{broken, lock, open};
+
+/// A thread that leads does so for at most so many groups, one right after the other: to wake another takes time in which
+/// nothing is written, and its own caller waits.
+const ROUNDS: usize = 4;
+/// So long a write that nobody waits for stays for another to take it along.
+const MOMENT: Duration = Duration::from_millis(5);
+/// So much time later it is on the disk.
+const UNSYNCED: Duration = Duration::from_millis(50);
+
+type Finish = Box<dyn FnOnce(Result<(), String>)>;
+/// A write that waits: given the connection it runs and says how to answer; given a reason it answers at once.
+type Operation = Box<dyn FnOnce(Result<&Connection, &str>) -> Finish + Send>;
+type Lead = Box<dyn Fn() + Send>;
+
+/// A write that waits, and how to tell its thread to lead the next group; `None`: no thread waits for it.
+struct Waiting {
+    operation: Operation,
+    lead: Option<Lead>,
+}
+
+/// What a waiting thread is told.
+enum Word<T> {
+    /// Nobody has the connection: take it, and whoever waits by then along.
+    Lead,
+    /// Its write is done, or failed.
+    Answer(Result<T, Error>),
+}
+
+/// The one connection that writes.
+struct Sole {
+    connection: Connection,
+    /// What is committed is synced.
+    syncs: bool,
+    /// All that was committed is on the disk.
+    synced: bool,
+}
+
+/// The writes of this process.
+pub(super) struct Writing {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    path: PathBuf,
+    sole: Mutex<Sole>,
+    waiting: Mutex<Vec<Waiting>>,
+    later: Mutex<Later>,
+    told: Condvar,
+}
+
+/// What the thread is told.
+#[derive(Default)]
+struct Later {
+    waits: bool,
+    ends: bool,
+}
+
+impl Writing {
+    /// By this connection, which syncs what it commits, to the index at `path`.
+    pub(super) fn new(connection: Connection, path: &Path) -> Self {
+        let shared = Shared {
+            path: path.to_owned(),
+            sole: Mutex::new(Sole { connection, syncs: true, synced: true }),
+            waiting: Mutex::default(),
+            later: Mutex::default(),
+            told: Condvar::new(),
+        };
+        Self { shared: Arc::new(shared), thread: Mutex::default() }
+    }
+
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = channel();
+        // A thread that has its answer need not lead.
+        let (lead, answer): (Sender<Word<T>>, _) = (sender.clone(), sender);
+        let lead: Lead = Box::new(move || drop(lead.send(Word::Lead)));
+        let operation = package(operation, move |result| drop(answer.send(Word::Answer(result))));
+        lock(&self.shared.waiting).push(Waiting { operation, lead: Some(lead) });
+        // Whoever has the connection when this waits will see it, and have it led.
+        match self.shared.sole.try_lock() {
+            Ok(sole) => self.shared.lead(sole),
+            Err(TryLockError::Poisoned(poisoned)) => self.shared.lead(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        loop {
+            match receiver.recv() {
+                Ok(Word::Answer(answer)) => return answer,
+                Ok(Word::Lead) => self.shared.lead(lock(&self.shared.sole)),
+                Err(_) => return Err(Error::new(ErrorKind::Unavailable, "cannot write the index")),
+            }
+        }
+    }
+
+    pub(super) fn write_later<T: 'static>(
+        &self,
+        operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        then: impl FnOnce(Result<T, Error>) + Send + 'static,
+    ) {
+        lock(&self.shared.waiting).push(Waiting { operation: package(operation, then), lead: None });
+        let mut thread = lock(&self.thread);
+        if thread.is_none() {
+            let shared = Arc::clone(&self.shared);
+            let begun = std::thread::Builder::new().name("jobgate-later".into()).spawn(move || shared.attend());
+            *thread = begun.ok();
+        }
+        let has_thread = thread.is_some();
+        drop(thread);
+        if has_thread {
+            lock(&self.shared.later).waits = true;
+            self.shared.told.notify_one();
+        } else {
+            self.shared.do_rest();
+        }
+    }
+}
+
+impl Drop for Writing {
+    /// What waits is done. A short process leaves its writes in the log, unless that has grown so that the next one would be long
+    /// in reading it.
+    fn drop(&mut self) {
+        lock(&self.shared.later).ends = true;
+        self.shared.told.notify_one();
+        if let Some(thread) = lock(&self.thread).take() {
+            drop(thread.join());
+        }
+        open::trim_log(&lock(&self.shared.sole).connection, &self.shared.path);
+    }
+}
+
+impl Shared {
+    /// Does all writes that wait, in one transaction, then those that came meanwhile, and at last finds another leader.
+    fn lead(&self, mut sole: MutexGuard<'_, Sole>) {
+        for _ in 0..ROUNDS {
+            let mut waiting = lock(&self.waiting);
+            if !waiting.iter().any(|one| one.lead.is_some()) {
+                break;
+            }
+            let group = std::mem::take(&mut *waiting);
+            drop(waiting);
+            sole.commit(group);
+        }
+        drop(sole);
+        let waiting = lock(&self.waiting);
+        if let Some(next) = waiting.iter().find_map(|one| one.lead.as_ref()) {
+            next();
+        }
+    }
+
+    /// Does what is left, although perhaps nobody waits for it.
+    fn do_rest(&self) {
+        let mut sole = lock(&self.sole);
+        let group = std::mem::take(&mut *lock(&self.waiting));
+        if !group.is_empty() {
+            sole.commit(group);
+        }
+        // and whoever came meanwhile
+        self.lead(sole);
+    }
+
+    /// The thread for writes that nobody waits for.
+    fn attend(&self) {
+        let mut due: Option<Instant> = None;
+        loop {
+            let mut later = lock(&self.later);
+            while !later.waits && !later.ends {
+                let left = due.map(|at| at.saturating_duration_since(Instant::now()));
+                later = match left {
+                    Some(Duration::ZERO) => break,
+                    Some(left) => self.told.wait_timeout(later, left).unwrap_or_else(PoisonError::into_inner).0,
+                    None => self.told.wait(later).unwrap_or_else(PoisonError::into_inner),
+                };
+            }
+            let ends = later.ends;
+            let waits = std::mem::take(&mut later.waits) || ends;
+            drop(later);
+            if waits {
+                if !ends {
+                    std::thread::sleep(MOMENT);
+                }
+                self.do_rest();
+            }
+            let synced = lock(&self.sole).synced;
+            due = if synced { None } else { due.or_else(|| Some(Instant::now() + UNSYNCED)) };
+            if due.is_some_and(|at| ends || at <= Instant::now()) {
+                self.sync();
+                due = None;
+            }
+            if ends {
+                return;
+            }
+        }
+    }
+
+    /// Has the disk keep what was committed and not synced. Nobody who commits is kept waiting meanwhile.
+    fn sync(&self) {
+        lock(&self.sole).synced = true;
+        if let Err(error) = File::open(open::log_of(&self.path)).and_then(|log| log.sync_data()) {
+            tracing::warn!(%error, "cannot sync the index's log; the next write will");
+        }
+    }
+}
+
+impl Sole {
+    /// Does a group of writes in one transaction. It is synced if somebody waits for one of them.
+    fn commit(&mut self, group: Vec<Waiting>) {
+        let is_waited_for = group.iter().any(|one| one.lead.is_some());
+        let outcome = self.sync_commits(is_waited_for).and_then(|()| self.connection.execute_batch("BEGIN IMMEDIATE"));
+        let mut group = group.into_iter().map(|one| one.operation);
+        let mut finish = Vec::new();
+        let mut result = outcome.map_err(|error| error.to_string());
+        while result.is_ok() {
+            let Some(operation) = group.next() else { break };
+            finish.push(operation(Ok(&self.connection)));
+            // SQLite ends the whole transaction by itself when the disk is full; what follows must not run outside of one.
+            if self.connection.is_autocommit() {
+                result = Err("the disk is full or failed".into());
+            }
+        }
+        if result.is_ok() {
+            result = self.connection.execute_batch("COMMIT").map_err(|error| error.to_string());
+        }
+        if result.is_err() && !self.connection.is_autocommit() {
+            drop(self.connection.execute_batch("ROLLBACK"));
+        }
+        if result.is_ok() {
+            // all that is before it in the log is synced with it
+            self.synced = is_waited_for;
+        }
+        for one in finish {
+            one(result.clone());
+        }
+        for operation in group {
+            drop(operation(Err(result.as_ref().err().map_or("", String::as_str))));
+        }
+    }
+
+    fn sync_commits(&mut self, syncs: bool) -> rusqlite::Result<()> {
+        if self.syncs != syncs {
+            // what is not synced is still whole, or not there at all, after a power failure
+            self.connection.execute_batch(if syncs { open::SYNCED } else { open::UNSYNCED })?;
+            self.syncs = syncs;
+        }
+        Ok(())
+    }
+}
+
+fn package<T: 'static>(
+    operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    answer: impl FnOnce(Result<T, Error>) + Send + 'static,
+) -> Operation {
+    let unwritten =
+        |reason: &str| Error::new(ErrorKind::Unavailable, "cannot write the index").because(reason.to_owned());
+    Box::new(move |connection| match connection {
+        Ok(connection) => {
+            let result = in_savepoint(connection, operation);
+            Box::new(move |committed| {
+                answer(match committed {
+                    Ok(()) => result,
+                    Err(reason) => result.and_then(|_| Err(unwritten(&reason))),
+                });
+            })
+        }
+        Err(reason) => {
+            answer(Err(unwritten(reason)));
+            Box::new(|_| ())
+        }
+    })
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    operation: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let sql = |text: &str| connection.execute_batch(text).map_err(|error| broken("write the index", error));
+    sql("SAVEPOINT one")?;
+    match operation(connection) {
+        Ok(value) => sql("RELEASE one").map(|()| value),
+        Err(error) => {
+            if !connection.is_autocommit() {
+                drop(sql("ROLLBACK TO one; RELEASE one"));
+            }
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::super::Store;
+    use super::*;
+
+    fn open(dir: &Path) -> Store {
+        Store::open(&dir.join("state/index.db")).unwrap()
+    }
+
+    fn note(key: &'static str) -> impl FnOnce(&Connection) -> Result<(), Error> + Send + 'static {
+        move |connection| {
+            let done = connection.execute("INSERT INTO meta VALUES (?1, 'x')", [key]);
+            done.map(drop).map_err(|error| broken("write the index", error))
+        }
+    }
+
+    fn has(store: &Store, key: &str) -> bool {
+        let count = "SELECT count(*) FROM meta WHERE key = ?1";
+        store.read(|connection| connection.query_row(count, [key], |row| row.get::<_, i64>(0))).unwrap() == 1
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_done_soon_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let (tell, told) = channel();
+        let again = tell.clone();
+        store.write_later(note("a"), move |outcome| tell.send(outcome.is_ok()).unwrap());
+        assert!(told.recv().unwrap() && has(&store, "a"));
+        store.write_later(note("a"), move |outcome| again.send(outcome.is_ok()).unwrap());
+        assert!(!told.recv().unwrap(), "it is there already");
+    }
+
+    #[test]
+    fn it_goes_along_with_what_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        for n in 0..20 {
+            let (early, late): (&'static str, &'static str) = (format!("early{n}").leak(), format!("late{n}").leak());
+            store.write_later(note(early), drop);
+            store.write(note(late)).unwrap();
+            assert!(has(&store, early) && has(&store, late), "in this order");
+        }
+    }
+
+    #[test]
+    fn it_is_done_when_the_index_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        store.write_later(note("a"), drop);
+        drop(store);
+        assert!(has(&open(dir.path()), "a"));
+    }
+
+    #[test]
+    fn commits_are_synced_if_somebody_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/index.db");
+        let mut sole = Sole { connection: open::writer(&path).unwrap(), syncs: true, synced: true };
+        let waiting = |key, lead: Option<Lead>| Waiting { operation: package(note(key), drop), lead };
+        let nobody = || -> Lead { Box::new(|| ()) };
+        let mode =
+            |sole: &Sole| sole.connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)).unwrap();
+        sole.commit(vec![waiting("a", None)]);
+        assert_eq!((sole.synced, mode(&sole)), (false, 1), "NORMAL");
+        sole.commit(vec![waiting("b", None), waiting("c", Some(nobody()))]);
+        assert_eq!((sole.synced, mode(&sole)), (true, 2), "FULL");
+    }
+}
