@@ -236,11 +236,12 @@ fn open(config: &Config, clusters: &Clusters) -> anyhow::Result<(Arc<Engine>, Op
     let settings =
         jobgate_backends::Settings { runner: program()?, local: local_settings(config, program()?), cluster: None };
     let mut local = None;
-    let mut opened: Vec<((&str, Option<&str>), Arc<dyn Backend>)> = Vec::new();
-    let mut places = Vec::with_capacity(config.places.len());
+    // what each of the places is, and in which cluster
+    let mut kinds: Vec<(&str, Option<&str>)> = Vec::new();
+    let mut places: Vec<Place> = Vec::with_capacity(config.places.len());
     for place in &config.places {
         let which = (place.backend.kind.as_str(), place.cluster.as_deref());
-        let known = opened.iter().find(|(one, _)| *one == which).map(|(_, backend)| Arc::clone(backend));
+        let known = kinds.iter().position(|one| *one == which).map(|at| Arc::clone(&places[at].backend));
         let backend: Arc<dyn Backend> = match (known, which.0) {
             (Some(known), _) => known,
             (None, LOCAL) => Arc::clone(local.insert(Local::open(settings.local.clone())?)) as _,
@@ -250,7 +251,7 @@ fn open(config: &Config, clusters: &Clusters) -> anyhow::Result<(Arc<Engine>, Op
                 jobgate_backends::open(kind, &jobgate_backends::Settings { cluster, ..settings.clone() })?
             }
         };
-        opened.push((which, Arc::clone(&backend)));
+        kinds.push(which);
         let prefix = place.prefix.clone();
         places.push(Place { name: place.name.clone(), prefix, config: place.backend.clone(), backend });
     }

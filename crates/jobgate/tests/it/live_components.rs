@@ -120,7 +120,7 @@ fn a_heterogeneous_job_is_one_of_the_gateways_and_runs_once() {
     let shown = alice.get(&format!("/slurm/v0.0.42/job/{number}")).json();
     let parts = shown["jobs"].as_array().unwrap();
     let text = |key: &str| parts.iter().map(|part| part[key].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!((text("name"), text("comment")), (["mine".into(), "theirs".into()].into(), ["".into()].into()));
+    assert_eq!((text("name"), text("comment")), (["mine".into(), "theirs".into()].into(), [String::new()].into()));
     let rows = wait_for("the job to fail", Duration::from_secs(60), || {
         let rows = home.rows(&jobid);
         rows.iter().any(|row| row.state == "failed").then_some(rows)

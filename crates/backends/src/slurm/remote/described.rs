@@ -15,7 +15,7 @@ use jobgate_model::{
 };
 use jobgate_slurm::cluster::{Fault, Reach};
 use jobgate_slurm::errno::Errno;
-use jobgate_slurm::objects::{ExitCode, Job, JobDesc, JobSubmitRequest};
+use jobgate_slurm::objects::{Job, JobDesc, JobSubmitRequest};
 use jobgate_slurm::rpc::Error as RpcError;
 use jobgate_slurm::site::Seen as _;
 use jobgate_slurm::table::{Flags, Num, Reader};
@@ -419,6 +419,7 @@ fn failure(asking: Asking) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use jobgate_slurm::objects::ExitCode;
     use jobgate_slurm::table::Time;
 
     use super::*;

@@ -79,7 +79,7 @@ impl Pairs {
             (Value::Number(a), Value::Number(b)) => {
                 let (x, y) = (a.as_f64().unwrap_or_default(), b.as_f64().unwrap_or_default());
                 let is_later = !self.0.is_empty() && x > MOMENT && y > MOMENT && (x - y).abs() < APART;
-                x == y || is_later || self.0.contains(&(a.to_string(), b.to_string()))
+                x.total_cmp(&y).is_eq() || is_later || self.0.contains(&(a.to_string(), b.to_string()))
             }
             (Value::String(a), Value::String(b)) => {
                 let (a, b) = (plain(a), self.as_ours(b));

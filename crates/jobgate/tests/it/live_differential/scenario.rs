@@ -108,15 +108,13 @@ impl Step {
     fn of(line: &str, bases: &BTreeMap<String, Map<String, Value>>) -> Option<Self> {
         let mut words = line.splitn(4, ' ').map(str::to_owned);
         let (who, method, path) = (words.next()?, words.next()?, words.next()?);
-        let body = words.next().map(|body| match body.strip_prefix("raw ") {
-            Some(raw) => {
+        let body = words.next().map(|body| {
+            if let Some(raw) = body.strip_prefix("raw ") {
                 let (kind, text) = raw.split_once(' ').unwrap_or((raw, ""));
-                (kind.to_owned(), text.to_owned())
+                return (kind.to_owned(), text.to_owned());
             }
-            None => {
-                let json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{line}: {error}"));
-                ("application/json".to_owned(), expand(json, bases).to_string())
-            }
+            let json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{line}: {error}"));
+            ("application/json".to_owned(), expand(json, bases).to_string())
         });
         Some(Self { who, method, path, body, keeps: None, differs: Vec::new() })
     }
