@@ -289,7 +289,7 @@ fn settle(cluster: &Cluster, home: &Home, alice: &mut Client, harm: Harm) -> Vec
             _ => false,
         }
     };
-    let begun = Instant::now();
+    let (begun, mut waiting) = (Instant::now(), String::new());
     wait_for("all jobs to end", Duration::from_secs(90), || {
         cluster.mend();
         let answer = alice.get("/v2/jobs");
@@ -300,6 +300,11 @@ fn settle(cluster: &Cluster, home: &Home, alice: &mut Client, harm: Harm) -> Vec
             let state = job["state"].as_str()?.to_owned();
             let forgiven = harm == Harm::Slurms && begun.elapsed() > Duration::from_secs(20);
             if !(is_over(&state) || forgiven && same(&native, &state)) {
+                let what = format!("{} ({native}) is {state}", job["jobid"]);
+                if begun.elapsed() > Duration::from_secs(20) && waiting != what {
+                    eprintln!("after {:?}: {what}", begun.elapsed());
+                    waiting = what;
+                }
                 return None;
             }
             shown.push((native, state));

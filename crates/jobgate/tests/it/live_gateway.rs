@@ -204,7 +204,11 @@ fn jobs_are_ordered(cluster: &Cluster, protocol: &str, alice: &mut Client, root:
     let killed = done(protocol, "kill many", &killed);
     assert_eq!(killed["status"][0]["job_id"]["number"], id, "{protocol}: {killed}");
     state(alice, "CANCELLED");
-    let allocated = done(protocol, "allocate", &alice.post(&format!("{base}/job/allocate"), &json!({ "job": desc })));
+    // it is answered when it has started
+    let mut wanted = desc;
+    wanted["hold"] = json!(false);
+    let allocated = alice.post(&format!("{base}/job/allocate"), &json!({ "job": wanted }));
+    let allocated = done(protocol, "allocate", &allocated);
     let allocated = allocated["job_id"].as_u64().unwrap();
     done(protocol, "cancel", &root.delete(&format!("{base}/job/{allocated}")));
 }

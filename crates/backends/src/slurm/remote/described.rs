@@ -23,7 +23,7 @@ use jobgate_slurm::version::Version;
 
 use super::super::attempt::{Sent, attempted, note_attempt};
 use super::super::commands::{Accounting, merge, phase};
-use super::ends::{ends, exit};
+use super::ends::{ends, exit, is_lost};
 use super::{Asking, Remote, SlurmPrograms, marker};
 use crate::command::Programs;
 
@@ -138,7 +138,7 @@ impl Described {
         let (Some(booted), Some(age)) = (self.remote.boot_time(), self.remote.min_job_age()) else {
             return Phase::Absent;
         };
-        if run.since > 0.0 && booted > run.since && now - run.since < f64::from(age) {
+        if is_lost(run.since, booted, now - f64::from(age)) {
             return Phase::Ended(State::Failed, "slurm: lost by the controller when it was restarted".into());
         }
         Phase::Absent

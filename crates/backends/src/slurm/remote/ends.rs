@@ -30,6 +30,13 @@ pub(super) fn ends(runs: &[&RunRef], records: &[JobRecord]) -> HashMap<String, P
     seen
 }
 
+/// Whether a run that nobody knows any more, and that was queued at this time, was lost by a controller that was started at that time
+/// and still knows all that ended after `forgotten`: it was queued before the start. All in seconds since 1970.
+pub(super) fn is_lost(queued: f64, started: f64, forgotten: f64) -> bool {
+    // the start is told in whole seconds; the controller before may have queued it in that second
+    queued > 0.0 && queued < started + 1.0 && queued > forgotten
+}
+
 /// A code and a signal, as sacct shows them: `3:0`.
 pub(super) fn exit(code: Option<&ExitCode>) -> String {
     let number = |number: Option<u32>| number.unwrap_or(0);
@@ -84,5 +91,14 @@ mod tests {
         assert_eq!(seen.len(), 2);
         let late = ends(&[&run("9", 930.0)], &records);
         assert_eq!(late.get("9"), Some(&Phase::Ended(State::Failed, "3".into())));
+    }
+
+    #[test]
+    fn what_a_controller_lost_was_queued_before_it_started() {
+        assert!(is_lost(1000.5, 1010.0, 900.0));
+        assert!(is_lost(1010.3, 1010.0, 900.0), "it started at 1010.9");
+        assert!(!is_lost(1011.5, 1010.0, 900.0), "this controller has queued it");
+        assert!(!is_lost(899.0, 1010.0, 900.0), "it may have ended, and be forgotten");
+        assert!(!is_lost(0.0, 1010.0, -5.0), "nobody knows when it was queued");
     }
 }
