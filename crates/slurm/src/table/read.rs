@@ -123,7 +123,11 @@ impl<'a> Reader<'a> {
         // as slurmrestd goes: field by field, and then what there is besides
         known.sort_by_key(|(place, ..)| *place);
         for (place, key, value) in known {
-            self.enter(&key, |at| (T::FIELDS[place].read)(object, value, at));
+            let field = &T::FIELDS[place];
+            // an unknown one, which is not one of nothing
+            if !(field.nullable && value.is_null()) {
+                self.enter(&key, |at| (field.read)(object, value, at));
+            }
         }
         for (key, value) in rest {
             let inner = if folder.is_empty() { key.clone() } else { format!("{folder}/{key}") };
