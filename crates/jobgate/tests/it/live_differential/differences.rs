@@ -99,15 +99,15 @@ impl Pairs {
     }
 }
 
-/// A text with another name in it; a number is only one as a whole.
+/// A text with another name in it; a number is only one as a whole word, not at the end of a name.
 fn renamed(text: &str, from: &str, to: &str) -> String {
-    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let goes_on = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let is_number = from.bytes().all(|byte| byte.is_ascii_digit());
     let (mut whole, mut rest) = (String::new(), text);
     while let Some(at) = rest.find(from) {
         let end = at + from.len();
         let before = if at > 0 { rest.as_bytes().get(at - 1) } else { whole.as_bytes().last() };
-        let is_part = is_number && (digit(before) || digit(rest.as_bytes().get(end)));
+        let is_part = is_number && (goes_on(before) || goes_on(rest.as_bytes().get(end)));
         whole.push_str(&rest[..at]);
         whole.push_str(if is_part { from } else { to });
         rest = &rest[end..];
