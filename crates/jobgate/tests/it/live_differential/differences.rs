@@ -111,8 +111,9 @@ fn renamed(text: &str, from: &str, to: &str) -> String {
     whole + rest
 }
 
-/// A text without addresses of memory.
+/// A text without addresses of memory, and without the moment at which a job was submitted whose record is changed.
 fn plain(text: &str) -> String {
+    let text = text.split_once(" submitted at ").map_or(text, |(job, _)| job);
     match text.split_once("(0x") {
         Some((before, after)) => match after.split_once(')') {
             Some((_, after)) => format!("{before}(){after}"),
@@ -162,7 +163,9 @@ fn compare(place: &str, ours: &Value, theirs: &Value, pairs: &Pairs, all: &mut V
         }
         (Value::Array(a), Value::Array(b)) => {
             if a.len() != b.len() {
-                all.push((place.to_owned(), format!("{} instead of {}", a.len(), b.len())));
+                let last = if a.len() > b.len() { a.last() } else { b.last() };
+                let last: String = last.map(Value::to_string).unwrap_or_default().chars().take(200).collect();
+                all.push((place.to_owned(), format!("{} instead of {}: {last}", a.len(), b.len())));
             }
             for (a, b) in a.iter().zip(b) {
                 compare(&format!("{place}/-"), a, b, pairs, all);
