@@ -81,11 +81,16 @@ numbers! {
     JOB_FINISHED = 2084, "Job has already finished";
     JOB_NOT_RUNNING = 2085, "Job is not running";
     JOB_NOT_SUSPENDED = 2087, "Job is not suspended";
+    X11_NOT_AVAILABLE = 2112, "X11 forwarding not available";
+    GROUP_ID = 2113, "Invalid group id";
     ENVIRONMENT_MISSING = 2127, "Environment is missing in job";
     STANDBY_OTHER = 2131, "Controller is in standby mode, try a different controller";
     JOB_ZERO = 2137, "JobID can not be zero";
+    GROUP_ID_UNKNOWN = 2164, "Unable to resolve group ID to group name";
+    USER_ID_UNKNOWN = 2166, "Unable to resolve user ID to user name";
     NODE_TABLE_FULL = 2169, "Unable to add node, node table is full";
     KILL_NOTHING = 2173, "Invalid signal jobs request, at least one job id or filter is required.";
+    PREEMPTION_REQUIRED = 2179, "Preemption is required but is disabled on this system";
     NODE_TRANSITION = 2180, "Invalid node state transition";
     DB_CONNECTION = 7000, "Unable to connect to database";
     JOBS_RUNNING_ON_ASSOC = 7001, "Job(s) active, cancel job(s) before remove";

@@ -93,14 +93,11 @@ pub trait Seen: Cluster {
     /// Asks the cluster's accounting database, which decides for itself what this caller may.
     fn accounting(&self, question: &Question) -> Answer<Told>;
 
-    /// Queues a job.
-    fn submit(&self, desc: &JobDesc) -> Answer<Submitted>;
-
-    /// Queues a heterogeneous job: what each of its components asks for; the first has the script.
-    fn submit_het(&self, components: &[JobDesc]) -> Answer<Submitted>;
-
     /// Queues a job without a script, that only holds what it is given.
     fn allocate(&self, desc: &JobDesc) -> Answer<Submitted>;
+
+    /// The same of a heterogeneous job: what each of its components asks for. Gives each of them.
+    fn allocate_het(&self, components: &[JobDesc]) -> Answer<Vec<Submitted>>;
 
     /// Sends a signal to all jobs that fit. Gives those for which it failed.
     fn signal_many(&self, wanted: &KillJobs) -> Answer<Vec<KillJobsRespJob>>;

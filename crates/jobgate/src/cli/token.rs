@@ -32,6 +32,9 @@ pub(crate) struct SlurmToken {
     /// For so many seconds it is valid (1800 unless said otherwise), or `infinite`.
     #[arg(long, short, value_name = "SECONDS")]
     pub(crate) lifespan: Option<Lifespan>,
+    /// The cluster that the token is for: one of `[slurm.clusters]`, with its key, instead of the main one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
     #[command(flatten)]
     pub(crate) options: Options,
 }

@@ -120,12 +120,15 @@ impl Coverage {
         is_served
     }
 
-    /// Operations that both have and that nobody asked.
+    /// Operations that both have and that nobody asked. A GET that requeues is an order; one that lets the controller read its
+    /// configuration again would disturb all others.
     fn missing(&self, is_read: bool) -> Vec<String> {
         let version = format!("v0.0.{}", self.version);
+        let is = |path: &str, last: &str| path.trim_end_matches('/').ends_with(last);
         OPERATIONS
             .iter()
-            .filter(|operation| (operation.method.as_str() == "GET") == is_read)
+            .filter(|operation| !is(operation.path, "/reconfigure"))
+            .filter(|operation| (operation.method.as_str() == "GET" && !is(operation.path, "/requeue")) == is_read)
             .map(|operation| {
                 let path = operation.path.replace("{version}", &version);
                 (operation.method.as_str().to_owned(), path.trim_end_matches('/').to_owned())
@@ -175,9 +178,7 @@ fn all_that_can_be_read_is_equal() {
                 };
                 wrong.extend(left.into_iter().map(|what| format!("{user} v0.0.{version} {path}: {what}")));
             }
-            wrong.extend(
-                coverage.missing(true).into_iter().filter(|what| !what.ends_with("/reconfigure was not asked")),
-            );
+            wrong.extend(coverage.missing(true));
         }
     }
     clear(&cluster);

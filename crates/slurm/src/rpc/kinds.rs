@@ -93,6 +93,10 @@ kinds! {
     LAYOUT = 4007;
     /// The answer: what it was given.
     LAYOUT_IS = 4008;
+    /// A heterogeneous job is to be queued that gets no script.
+    ALLOCATE_HET = 4025;
+    /// The answer: the numbers of its components.
+    HET_ALLOCATED = 4026;
     /// A heterogeneous job is to be queued.
     SUBMIT_HET = 4028;
     /// A job is to be suspended, or to go on.

@@ -37,6 +37,16 @@ impl Protocol {
         }
     }
 
+    /// The newest version that a controller of this release (`25.05.2`) knows; `None`: of those that are spoken, none.
+    pub(super) fn newest_of(release: &str) -> Option<Self> {
+        let of = |text: &str| {
+            let mut parts = text.split('.').map(|part| part.parse::<u16>().ok());
+            Some((parts.next()??, parts.next()??))
+        };
+        let release = of(release)?;
+        Self::ALL.into_iter().rfind(|version| of(&version.to_string()).is_some_and(|version| version <= release))
+    }
+
     /// The version with this number, if it is spoken.
     pub fn of_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.number() == number)
@@ -77,6 +87,16 @@ mod tests {
         assert_eq!(release_of(0x2d00), "26.05");
         assert_eq!(release_of(0x0100), "0x0100");
         assert_eq!(release_of(0xffff), "0xffff");
+    }
+
+    #[test]
+    fn the_newest_version_that_a_release_knows() {
+        use Protocol::{V24_11, V25_11, V26_05};
+        let newest =
+            |releases: &[&str]| releases.iter().map(|release| Protocol::newest_of(release)).collect::<Vec<_>>();
+        assert_eq!(newest(&["24.11.5", "25.05.0-rc1", "25.05"]), [Some(V24_11); 3]);
+        assert_eq!(newest(&["25.11.0", "26.05.3", "27.11.1"]), [Some(V25_11), Some(V26_05), Some(V26_05)]);
+        assert_eq!(newest(&["24.05.8", "", "26", "master", "26.x"]), [None; 5]);
     }
 
     #[test]

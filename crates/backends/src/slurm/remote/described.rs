@@ -225,6 +225,9 @@ impl Backend for Described {
             marker::put(desc, request.marker);
             // whose it is was settled when it was recorded, and is said by the credential
             desc.user_id = None;
+            if let Err(fault) = self.remote.wire.names.settle(desc) {
+                return Submission::Refused(Error::invalid(fault.description.into_owned()).numbered(fault.errno.0));
+            }
         }
         self.send(request, &asked).unwrap_or_else(Submission::Refused)
     }

@@ -51,8 +51,8 @@ pub struct RemoteSettings {
     pub name: Option<String>,
     /// Its controllers, the first one first.
     pub controllers: Vec<Controller>,
-    /// The version of the protocol that is spoken.
-    pub protocol: Protocol,
+    /// The version of the protocol that is spoken; `None`: the newest that the controller knows.
+    pub protocol: Option<Protocol>,
     /// How long is waited for an answer, and how much is taken.
     pub limits: Limits,
     /// What was read is not asked for again within this time.
@@ -198,6 +198,10 @@ impl Remote {
         }
         if self.wire.away.is_suspect() {
             self.knock(credential).map_err(Asking::Away)?;
+        }
+        if self.outline().is_none() {
+            // how it is best spoken to
+            self.learn(credential);
         }
         Ok(self.wire.read(ask)?)
     }

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::accounts::{UserEntry, group_name, login_of, system_entry};
+use jobgate_slurm::cluster::{Answer, Fault};
+use jobgate_slurm::errno::Errno;
+use jobgate_slurm::objects::JobDesc;
+
+use crate::accounts::{UserEntry, group_name, group_number, login_of, system_entry};
 
 /// So long an answer of the system's user database is good.
 const FRESH: Duration = Duration::from_secs(300);
@@ -48,6 +52,32 @@ impl NameBook {
     pub(super) fn number(&self, login: &str) -> Option<u32> {
         let configured = self.configured.get(login).copied();
         configured.or_else(|| system_entry(login)).map(|entry| entry.uid)
+    }
+
+    /// Makes numbers of the names of user and group that a description asks for, as slurmrestd does: a controller is told
+    /// numbers.
+    pub(super) fn settle(&self, desc: &mut JobDesc) -> Answer<()> {
+        let number = |name: &str, known: &dyn Fn(&str) -> Option<u32>| {
+            if name.is_empty() {
+                Some(String::new())
+            } else {
+                name.parse().ok().or_else(|| known(name)).map(|id: u32| id.to_string())
+            }
+        };
+        if let Some(name) = &mut desc.user_id {
+            let unknown = || Fault::new(Errno::USER_ID_UNKNOWN, format!("Unable to resolve user: {name}"));
+            *name = number(name, &|name| self.number(name)).ok_or_else(unknown)?;
+        }
+        if let Some(name) = &mut desc.group_id {
+            let unknown = || Fault::new(Errno::GROUP_ID_UNKNOWN, format!("Unable to resolve group: {name}"));
+            *name = number(name, &|name| self.group_number(name)).ok_or_else(unknown)?;
+        }
+        Ok(())
+    }
+
+    fn group_number(&self, name: &str) -> Option<u32> {
+        let configured = || self.configured.get(name).map(|entry| entry.gid);
+        group_number(name).or_else(configured)
     }
 
     /// The name of a group's number; the group of a configured user is called like the user.
@@ -113,6 +143,18 @@ mod tests {
         assert_eq!(names.user(3_900_001).as_deref(), Some("alice"));
         assert_eq!(names.group(3_900_002).as_deref(), Some("alice"));
         assert_eq!((names.number("alice"), names.number("root")), (Some(3_900_001), Some(0)));
+        let settled = |user: &str, group: &str| {
+            let mut desc = JobDesc { user_id: Some(user.into()), group_id: Some(group.into()), ..JobDesc::default() };
+            names
+                .settle(&mut desc)
+                .map(|()| (desc.user_id.unwrap(), desc.group_id.unwrap()))
+                .map_err(|fault| fault.errno)
+        };
+        assert_eq!(settled("alice", "alice"), Ok(("3900001".into(), "3900002".into())));
+        assert_eq!(settled("7", "root"), Ok(("7".into(), "0".into())));
+        assert_eq!(settled("", ""), Ok((String::new(), String::new())));
+        assert_eq!(settled("no-such-user", "root"), Err(Errno::USER_ID_UNKNOWN));
+        assert_eq!(settled("root", "no-such-group"), Err(Errno::GROUP_ID_UNKNOWN));
         assert_eq!((names.user(0).as_deref(), names.group(0).as_deref()), (Some("root"), Some("root")));
     }
 }

@@ -353,7 +353,9 @@ impl Cluster for RemoteView {
 
     fn update_job(&self, id: i64, desc: &JobDesc, _: bool) -> Answer<()> {
         let id = u32::try_from(id).map_err(|_| Fault::new(Errno::INVALID_JOB_ID, ""))?;
-        self.order(|client, credential| client.update_job(credential, id, desc))
+        let mut desc = desc.clone();
+        self.remote.wire.names.settle(&mut desc)?;
+        self.order(|client, credential| client.update_job(credential, id, &desc))
     }
 
     fn signal_job(&self, id: i64, signal: i32, reach: Reach) -> Answer<()> {
@@ -434,16 +436,12 @@ impl Seen for RemoteView {
         self.remote.ledger()?.ask(&self.credential, question)
     }
 
-    fn submit(&self, desc: &JobDesc) -> Answer<Submitted> {
-        self.order(|client, credential| client.submit(credential, desc))
-    }
-
-    fn submit_het(&self, components: &[JobDesc]) -> Answer<Submitted> {
-        self.order(|client, credential| client.submit_het(credential, components))
-    }
-
     fn allocate(&self, desc: &JobDesc) -> Answer<Submitted> {
         self.order(|client, credential| client.allocate(credential, desc))
+    }
+
+    fn allocate_het(&self, components: &[JobDesc]) -> Answer<Vec<Submitted>> {
+        self.order(|client, credential| client.allocate_het(credential, components))
     }
 
     fn signal_many(&self, wanted: &KillJobs) -> Answer<Vec<KillJobsRespJob>> {

@@ -16,8 +16,8 @@ use crate::config::units::{Bytes, Lasting, show_duration, show_size};
 pub(crate) struct ControllerConfig {
     /// Its controllers as they are written, the first one first.
     pub(crate) addresses: Vec<String>,
-    /// The version of the protocol.
-    pub(crate) protocol: Protocol,
+    /// The version of the protocol; `None`: the newest that the controller knows.
+    pub(crate) protocol: Option<Protocol>,
     /// What was read is not asked for again within this time.
     pub(crate) freshness: Duration,
     /// How long is waited for an answer, how much is taken, and how many ask at once.
@@ -71,7 +71,7 @@ impl Table {
             bail!("{at}: timeout, connect_timeout and at_once must be above 0");
         }
         Ok(ControllerConfig {
-            protocol: protocol(self.protocol.as_deref(), at)?,
+            protocol: self.protocol.map(|name| protocol(&name, at)).transpose()?,
             munge: self.munge.as_deref().map(&resolve).transpose()?,
             conf: self.conf.as_deref().map(&resolve).transpose()?,
             freshness: self.freshness.map_or(Duration::from_secs(2), |time| time.0),
@@ -81,8 +81,7 @@ impl Table {
     }
 }
 
-fn protocol(name: Option<&str>, at: &str) -> anyhow::Result<Protocol> {
-    let Some(name) = name else { return Ok(Protocol::V24_11) };
+fn protocol(name: &str, at: &str) -> anyhow::Result<Protocol> {
     let known = Protocol::ALL.into_iter().find(|protocol| protocol.to_string() == name);
     known.with_context(|| {
         let all: Vec<String> = Protocol::ALL.iter().map(Protocol::to_string).collect();
@@ -102,7 +101,9 @@ impl ControllerConfig {
             writeln!(text, "{key} = {value}").expect("invariant: a String takes everything");
         };
         line(&format!("\n[{at}]\naddresses"), &list(self.addresses.iter().map(|address| quoted(address))));
-        line("protocol", &quoted(&self.protocol.to_string()));
+        if let Some(protocol) = self.protocol {
+            line("protocol", &quoted(&protocol.to_string()));
+        }
         line("freshness", &quoted(&show_duration(self.freshness)));
         line("connect_timeout", &quoted(&show_duration(self.limits.connect)));
         line("timeout", &quoted(&show_duration(self.limits.total)));

@@ -52,6 +52,13 @@ fn is_anothers(call: &Call, desc: &JobDesc) -> bool {
     !call.asker.administrator && named.is_some_and(|user| user != call.asker.login)
 }
 
+/// Warns of what of a description slurmrestd reads and passes over. `at`: where the description is in the request.
+fn warn_of_crontab(call: &mut Call, desc: &JobDesc, at: &str) {
+    if desc.crontab.is_some() {
+        call.warn(&format!("{at}crontab/"), "crontab submissions are not supported");
+    }
+}
+
 /// Whether a fault is about one job, and not about the controller or who asks.
 fn is_of_job(errno: Errno) -> bool {
     !matches!(

@@ -27,6 +27,10 @@ pub(super) fn submit(call: &mut Call) -> Outcome {
     let words = words_of(&request);
     let is_one = request.jobs.is_none();
     let parts = chosen(request)?;
+    for (index, part) in parts.iter().enumerate() {
+        let at = if is_one { "#/job/".to_owned() } else { format!("#/jobs[{index}]/") };
+        super::warn_of_crontab(call, part, &at);
+    }
     let desc = &parts[0];
     // of components, the controller says what is missing
     if is_one {

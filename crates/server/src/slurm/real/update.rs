@@ -20,6 +20,7 @@ pub(super) fn update(call: &mut Call, seen: &dyn Seen) -> Outcome {
         Ok(desc) => desc,
         Err(failure) => return Ok(unread(call, failure)),
     };
+    super::warn_of_crontab(call, &desc, "#/");
     let answer = empty(call);
     if super::is_anothers(call, &desc) {
         return Ok(call.refuse_in(Failure::new(Errno::USER_ID, UPDATE, REFUSED), answer));

@@ -20,7 +20,7 @@ fn packed<'a>(protocol: Protocol, record: &impl Wire<'a>) -> Vec<u8> {
 }
 
 pub(in crate::rpc) fn submit(protocol: Protocol, desc: &JobDesc) -> Result<Vec<u8>, Unsendable> {
-    let joined = orders::JoinedJob::of(desc);
+    let joined = orders::JoinedJob::of(desc)?;
     let mut order = orders::description(protocol, desc, &joined)?;
     // nobody's session
     order.session = 0;
@@ -29,12 +29,25 @@ pub(in crate::rpc) fn submit(protocol: Protocol, desc: &JobDesc) -> Result<Vec<u
 
 /// Of a heterogeneous job: what each of its components asks for.
 pub(in crate::rpc) fn submit_het(protocol: Protocol, components: &[JobDesc]) -> Result<Vec<u8>, Unsendable> {
+    each(protocol, components, submit)
+}
+
+/// Of a heterogeneous allocation.
+pub(in crate::rpc) fn allocate_het(protocol: Protocol, components: &[JobDesc]) -> Result<Vec<u8>, Unsendable> {
+    each(protocol, components, allocate)
+}
+
+fn each(
+    protocol: Protocol,
+    components: &[JobDesc],
+    one: impl Fn(Protocol, &JobDesc) -> Result<Vec<u8>, Unsendable>,
+) -> Result<Vec<u8>, Unsendable> {
     let count = u16::try_from(components.len()).ok().filter(|count| *count > 0);
     let wrong = || Unsendable::Value { field: "jobs", value: format!("{} components", components.len()) };
     let mut to = Writer::new(protocol);
     to.u16(count.ok_or_else(wrong)?);
     for component in components {
-        to.raw(&submit(protocol, component)?);
+        to.raw(&one(protocol, component)?);
     }
     Ok(to.into_bytes())
 }
@@ -44,9 +57,10 @@ pub(in crate::rpc) fn allocate(protocol: Protocol, desc: &JobDesc) -> Result<Vec
     if desc.script.as_ref().is_some_and(|script| !script.is_empty()) {
         return Err(Unsendable::Value { field: "script", value: "of an allocation".to_owned() });
     }
-    let joined = orders::JoinedJob::of(desc);
+    let joined = orders::JoinedJob::of(desc)?;
     let mut order = orders::description(protocol, desc, &joined)?;
     order.session = 0;
+    (order.response_port, order.other_port) = (0, 0);
     if matches!(order.min_nodes, 0 | NO_VAL) {
         order.min_nodes = 1;
     }
@@ -54,7 +68,7 @@ pub(in crate::rpc) fn allocate(protocol: Protocol, desc: &JobDesc) -> Result<Vec
 }
 
 pub(in crate::rpc) fn update_job(protocol: Protocol, id: u32, desc: &JobDesc) -> Result<Vec<u8>, Unsendable> {
-    let joined = orders::JoinedJob::of(desc);
+    let joined = orders::JoinedJob::of(desc)?;
     let mut order = orders::description(protocol, desc, &joined)?;
     order.number = number("job_id", &id.to_string())?;
     order.step = StepId::job(order.number);

@@ -43,7 +43,7 @@ impl Liar {
         });
         let controllers = vec![Controller { name: "c".into(), host: "127.0.0.1".into(), port }];
         let limits = Limits { total: Duration::from_secs(20), reply: 4 << 20, ..Limits::default() };
-        Self { answers, client: Client::new(controllers, protocol, limits) }
+        Self { answers, client: Client::new(controllers, Some(protocol), limits) }
     }
 
     fn is_honest(&self, questions: &[Question]) {
@@ -430,7 +430,7 @@ fn teller(bytes: Vec<u8>, then: impl FnOnce(TcpStream) + Send + 'static) -> Cont
 }
 
 fn asked(controller: Controller, limits: Limits) -> Error {
-    Client::new(vec![controller], Protocol::V24_11, limits).states(&me(), &[]).unwrap_err()
+    Client::new(vec![controller], Some(Protocol::V24_11), limits).states(&me(), &[]).unwrap_err()
 }
 
 #[test]

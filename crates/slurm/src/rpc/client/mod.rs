@@ -100,8 +100,10 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Client {
     controllers: Vec<Controller>,
-    /// The version that was understood last: its place among all.
+    /// The version that is spoken: its place among all.
     protocol: AtomicUsize,
+    /// Which one it is; `None`: the newest that the controller knows.
+    wanted: Option<Protocol>,
     limits: Limits,
     /// Who answered last.
     preferred: AtomicUsize,
@@ -110,12 +112,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Asks these controllers, the first one first. Begins in this version of the protocol; one that does not speak it, for its
-    /// release has become too old or too new for that, is asked in one that it speaks.
-    pub fn new(controllers: Vec<Controller>, protocol: Protocol, limits: Limits) -> Self {
+    /// Asks these controllers, the first one first. Speaks this version of the protocol; if it is not said, the one that most
+    /// understand until [`Client::outline`] tells the controller's release, and then the newest that this one knows. A controller that
+    /// does not speak it, for its release has become too old or too new for that, is asked in one that it speaks.
+    pub fn new(controllers: Vec<Controller>, wanted: Option<Protocol>, limits: Limits) -> Self {
         let (preferred, turns) = (AtomicUsize::new(0), Turns::new(limits.at_once));
-        let protocol = AtomicUsize::new(protocol as usize);
-        Self { controllers, protocol, limits, preferred, addresses: Addresses::default(), turns }
+        let protocol = AtomicUsize::new(wanted.unwrap_or(Protocol::V24_11) as usize);
+        Self { controllers, protocol, wanted, limits, preferred, addresses: Addresses::default(), turns }
+    }
+
+    /// Speaks the newest version that a controller of this release knows, unless another one is wanted.
+    fn follow(&self, release: &str) {
+        if let (None, Some(newest)) = (self.wanted, Protocol::newest_of(release)) {
+            self.protocol.store(newest as usize, Ordering::Relaxed);
+        }
     }
 
     /// The version that is spoken.
@@ -163,7 +173,10 @@ impl Client {
             let outcome = self.ask_in(protocol, controller, credential, kind, &body(protocol)?);
             let other = match &outcome {
                 Ok(_) | Err(Error::Refused { .. }) => {
-                    self.protocol.store(protocol as usize, Ordering::Relaxed);
+                    // what was understood at once is no news, and may be older than what is known by now
+                    if spoken.len() > 1 {
+                        self.protocol.store(protocol as usize, Ordering::Relaxed);
+                    }
                     None
                 }
                 Err(Error::Version { answered, .. }) => protocol.other(*answered),

@@ -55,11 +55,14 @@ impl Client {
         self.controllers().iter().enumerate().map(one).collect()
     }
 
-    /// What has to be known of a cluster before it is asked for anything else. Everybody may know it.
+    /// What has to be known of a cluster before it is asked for anything else. Everybody may know it. From now on the controller
+    /// is spoken to as its release can best.
     pub fn outline(&self, credential: &Credential) -> Result<Outline, Error> {
         // whenever it changed: the number of the next job is in it
         let reply = self.ask(credential, Kind::CONFIG, |_| Ok(0_u64.to_be_bytes().into()))?;
-        Ok(show::outline(&reply.read(Kind::CONFIG, Kind::CONFIG_IS, records::Configuration::read)?))
+        let outline = show::outline(&reply.read(Kind::CONFIG, Kind::CONFIG_IS, records::Configuration::read)?);
+        self.follow(&outline.release);
+        Ok(outline)
     }
 
     /// How the controller is configured, or that it has not been configured anew since `since`.

@@ -65,7 +65,7 @@ fn no_jobs() -> Vec<u8> {
 
 fn client(controllers: Vec<Controller>) -> Client {
     let limits = Limits { total: Duration::from_secs(20), reply: 1 << 20, ..Limits::default() };
-    Client::new(controllers, Protocol::V24_11, limits)
+    Client::new(controllers, Some(Protocol::V24_11), limits)
 }
 
 fn anyone() -> Credential {
@@ -105,6 +105,20 @@ fn what_has_to_be_known_first() {
         assert_eq!((outline.boot_time, outline.next_job_id, outline.min_job_age), (boot_time, 1, 300));
         assert!(!outline.private.jobs() && !outline.private.usage());
     }
+}
+
+#[test]
+fn a_controller_is_spoken_to_as_its_release_can_best() {
+    let spoken = |wanted| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rpc/recorded/26.05/reads");
+        let body = std::fs::read(folder.join("conf-24.11.bin")).unwrap();
+        let (controller, asked) = controller(frame(0x2a00, Kind::CONFIG_IS, &body));
+        let client = Client::new(vec![controller], wanted, Limits::default());
+        client.outline(&anyone()).unwrap();
+        (u16::from_be_bytes(asked.recv().unwrap()[..2].try_into().unwrap()), client.protocol())
+    };
+    assert_eq!(spoken(None), (0x2a00, Protocol::V26_05));
+    assert_eq!(spoken(Some(Protocol::V24_11)), (0x2a00, Protocol::V24_11));
 }
 
 #[test]
@@ -164,7 +178,7 @@ fn choosy(first: u16, own: u16) -> (Controller, Receiver<(u16, Vec<u8>)>) {
 #[test]
 fn who_does_not_understand_a_version_is_told_in_another() {
     let sent = |(controller, asked): (Controller, Receiver<(u16, Vec<u8>)>), protocol| {
-        let client = Client::new(vec![controller], protocol, Limits::default());
+        let client = Client::new(vec![controller], Some(protocol), Limits::default());
         let mut outcome = client.requeue(&anyone(), "7", crate::cluster::Requeue::default());
         if outcome.is_ok() {
             // what was understood is spoken on
@@ -273,7 +287,7 @@ fn nobody_is_waited_for_longer_than_allowed() {
     let port = listener.local_addr().unwrap().port();
     let controller = Controller { name: "c".into(), host: "127.0.0.1".into(), port };
     let limits = Limits { total: Duration::from_millis(50), ..Limits::default() };
-    let client = Client::new(vec![controller], Protocol::V24_11, limits);
+    let client = Client::new(vec![controller], Some(Protocol::V24_11), limits);
     let late = client.states(&anyone(), &[]).unwrap_err();
     assert!(matches!(late, Error::Late { .. }) && !late.is_undone(), "{late:?}");
 }
@@ -285,8 +299,11 @@ fn a_controller_is_not_asked_by_more_at_once_than_allowed() {
     let port = listener.local_addr().unwrap().port();
     let (open, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let limits = Limits { total: Duration::from_secs(20), at_once: AT_ONCE, ..Limits::default() };
-    let client =
-        Client::new(vec![Controller { name: "c".into(), host: "127.0.0.1".into(), port }], Protocol::V24_11, limits);
+    let client = Client::new(
+        vec![Controller { name: "c".into(), host: "127.0.0.1".into(), port }],
+        Some(Protocol::V24_11),
+        limits,
+    );
     let all = 4 * AT_ONCE;
     thread::scope(|scope| {
         for _ in 0..all {
@@ -317,7 +334,7 @@ fn a_controller_is_not_asked_by_more_at_once_than_allowed() {
 fn who_gets_no_turn_in_time_is_told_so() {
     let limits = Limits { total: Duration::from_millis(30), at_once: 1, ..Limits::default() };
     let (controller, asked) = controller(no_jobs());
-    let client = Client::new(vec![controller], Protocol::V24_11, limits);
+    let client = Client::new(vec![controller], Some(Protocol::V24_11), limits);
     let turn = client.turns.take(Instant::now());
     let busy = client.jobs(&anyone(), None).unwrap_err();
     assert!(matches!(busy, Error::Busy { .. }) && busy.is_undone() && !busy.asks_for_another(), "{busy:?}");

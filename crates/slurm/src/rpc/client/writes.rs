@@ -28,6 +28,11 @@ impl Submitted {
         Ok(Self::of((record.job, record.step), record.error, record.message))
     }
 
+    fn allocated(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let record = records::Allocated::read(from)?;
+        Ok(Self::of((record.job, record.step), record.error, record.message))
+    }
+
     /// Older protocols say the job's number, newer ones a step of it.
     fn of((job, step): (u32, records::StepId), error: u32, message: Text<'_>) -> Self {
         let job_id = if job == 0 { step.job } else { job };
@@ -53,9 +58,16 @@ impl Client {
     /// Queues a job without a script, that only holds what it is given.
     pub fn allocate(&self, credential: &Credential, desc: &JobDesc) -> Result<Submitted, Error> {
         let reply = self.ask(credential, Kind::ALLOCATE, |protocol| bodies::allocate(protocol, desc))?;
-        reply.read(Kind::ALLOCATE, Kind::ALLOCATED, |from| {
-            let record = records::Allocated::read(from)?;
-            Ok(Submitted::of((record.job, record.step), record.error, record.message))
+        reply.read(Kind::ALLOCATE, Kind::ALLOCATED, Submitted::allocated)
+    }
+
+    /// The same of a heterogeneous job; gives each of its components.
+    pub fn allocate_het(&self, credential: &Credential, components: &[JobDesc]) -> Result<Vec<Submitted>, Error> {
+        let body = |protocol| bodies::allocate_het(protocol, components);
+        let reply = self.ask(credential, Kind::ALLOCATE_HET, body)?;
+        reply.read(Kind::ALLOCATE_HET, Kind::HET_ALLOCATED, |from| {
+            let count = from.u16()?;
+            (0..count).map(|_| Submitted::allocated(from)).collect()
         })
     }
 

@@ -1,12 +1,17 @@
 //! Jobs that are asked for, and changes of jobs.
 
+mod environment;
+mod layout;
+mod words;
+
 use super::{Unsendable, fit, newer, nothing_else};
 use crate::objects::JobDesc;
 use crate::rpc::Protocol;
 use crate::rpc::codec::Text;
-use crate::rpc::records::Description;
-use crate::signal;
-use crate::table::{Flags, Num, Time};
+use crate::rpc::records::{Description, StepId};
+use crate::rpc::show::step_of;
+use crate::table::{Num, Time};
+use layout::{Distribution, Frequency, Nodes};
 
 /// The bit of an amount of memory that says that it is for each CPU.
 const PER_CPU: u64 = 1 << 63;
@@ -20,17 +25,30 @@ const DEFAULT_PARTITION: u64 = 1 << 26;
 const DEFAULT_QOS: u64 = 1 << 27;
 const DEFAULT_WCKEY: u64 = 1 << 28;
 
-/// Texts that live as long as what is sent.
-#[derive(Debug, Default)]
+/// The bit of a number of cores that says that it counts threads.
+const THREADS: u16 = 0x8000;
+
+/// What is made of a description, and lives as long as what is sent.
+#[derive(Debug)]
 pub(in crate::rpc) struct Joined {
     excluded: Option<String>,
     required: Option<String>,
+    nodes: Option<Nodes>,
+    distribution: Option<Distribution>,
+    environment: Option<Vec<String>>,
 }
 
 impl Joined {
-    pub(in crate::rpc) fn of(desc: &JobDesc) -> Self {
+    pub(in crate::rpc) fn of(desc: &JobDesc) -> Result<Self, Unsendable> {
         let join = |names: &Option<Vec<String>>| names.as_ref().map(|names| names.join(","));
-        Self { excluded: join(&desc.excluded_nodes), required: join(&desc.required_nodes) }
+        let distribution = Distribution::of(desc)?;
+        Ok(Self {
+            excluded: join(&desc.excluded_nodes),
+            required: join(&desc.required_nodes),
+            nodes: desc.nodes.as_deref().map(Nodes::parse).transpose()?,
+            environment: environment::environment(desc, distribution.as_ref()),
+            distribution,
+        })
     }
 }
 
@@ -43,16 +61,18 @@ pub(in crate::rpc) fn description<'a>(
     let mut order = Description::unset();
     let mut rest = desc.clone();
     texts(desc, &mut rest, &mut order);
+    places(joined, &mut rest, &mut order);
     numbers(&mut rest, &mut order)?;
+    limits(&mut rest, &mut order)?;
     times(&mut rest, &mut order)?;
-    words(&mut rest, &mut order)?;
+    words::words(&mut rest, &mut order)?;
+    identity(&mut rest, &mut order)?;
     since_26_05(protocol, desc, &mut rest, &mut order)?;
-    if rest.excluded_nodes.take().is_some() {
-        order.excluded_nodes = text(joined.excluded.as_ref());
-    }
-    if rest.required_nodes.take().is_some() {
-        order.required_nodes = text(joined.required.as_ref());
-    }
+    // no record has a place for these, and slurmrestd passes them over
+    rest.crontab = None;
+    rest.hetjob_group = None;
+    rest.power_flags = None;
+    rest.power_flags_old = None;
     nothing_else(&rest)?;
     let absent = |text: Text<'_>, flag: u64| if text == Text::NONE { flag } else { 0 };
     order.flags |= absent(order.account, DEFAULT_ACCOUNT)
@@ -82,6 +102,71 @@ fn since_26_05<'a>(
     Ok(())
 }
 
+/// Nodes, the distribution of tasks over them, and the environment.
+fn places<'a>(joined: &'a Joined, rest: &mut JobDesc, order: &mut Description<'a>) {
+    rest.excluded_nodes = None;
+    order.excluded_nodes = text(joined.excluded.as_ref());
+    rest.required_nodes = None;
+    order.required_nodes = text(joined.required.as_ref());
+    rest.nodes = None;
+    if let Some(nodes) = &joined.nodes {
+        (order.min_nodes, order.max_nodes) = (nodes.least, nodes.most);
+        order.size = text(nodes.counts.as_ref());
+    }
+    rest.distribution = None;
+    rest.distribution_plane_size = None;
+    rest.distribution_plane_size_old = None;
+    if let Some(distribution) = &joined.distribution {
+        order.distribution = distribution.number;
+        order.plane_size = distribution.plane.unwrap_or(order.plane_size);
+    }
+    for limit in [
+        &mut rest.rlimits_cpu,
+        &mut rest.rlimits_fsize,
+        &mut rest.rlimits_data,
+        &mut rest.rlimits_stack,
+        &mut rest.rlimits_core,
+        &mut rest.rlimits_rss,
+        &mut rest.rlimits_nproc,
+        &mut rest.rlimits_nofile,
+        &mut rest.rlimits_memlock,
+        &mut rest.rlimits_as,
+    ] {
+        // it is said in the environment
+        *limit = None;
+    }
+    if let Some(environment) = &joined.environment {
+        order.environment = environment.iter().map(|text| Text::of(text)).collect();
+    }
+}
+
+/// Whose job it is, and which one; the names of users and groups are numbers by now.
+fn identity(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsendable> {
+    for (field, given, to) in
+        [("user_id", rest.user_id.take(), &mut order.user_id), ("group_id", rest.group_id.take(), &mut order.group_id)]
+    {
+        if let Some(given) = given.filter(|given| !given.is_empty()) {
+            *to = given.parse().map_err(|_| Unsendable::Value { field, value: given })?;
+        }
+    }
+    if let Some(id) = rest.job_id.take() {
+        order.step = StepId::job(id);
+    }
+    if let Some(mut step) = rest.step_id.take() {
+        let wrong = |value: &str| Unsendable::Value { field: "step_id", value: value.to_owned() };
+        limit(step.job_id.take(), &mut order.step.job)?;
+        limit(step.step_het_component.take(), &mut order.step.component)?;
+        if let Some(name) = step.step_id.take() {
+            order.step.step = step_of(&name).ok_or_else(|| wrong(&name))?;
+        }
+        if step.sluid.is_some() {
+            return Err(wrong("sluid"));
+        }
+    }
+    order.number = order.step.job;
+    Ok(())
+}
+
 fn text(text: Option<&String>) -> Text<'_> {
     text.map_or(Text::NONE, |text| Text::of(text))
 }
@@ -95,6 +180,25 @@ fn texts<'a>(desc: &'a JobDesc, rest: &mut JobDesc, order: &mut Description<'a>)
     }
     same! {
         account = account;
+        admin_comment = admin_comment;
+        allocating_node = allocation_node_list;
+        batch_features = batch_features;
+        burst_buffer = burst_buffer;
+        cluster_features = cluster_constraint;
+        clusters = clusters;
+        container = container;
+        container_id = container_id;
+        cpu_bind = cpu_binding;
+        gather_frequency = account_gather_frequency;
+        mcs_label = mcs_label;
+        mem_bind = memory_binding;
+        network = network;
+        prefer = prefer;
+        selinux_context = selinux_context;
+        tres_bind = tres_bind;
+        tres_freq = tres_freq;
+        x11_magic_cookie = x11_magic_cookie;
+        x11_target = x11_target_host;
         array = array;
         comment = comment;
         features = constraints;
@@ -124,6 +228,8 @@ fn texts<'a>(desc: &'a JobDesc, rest: &mut JobDesc, order: &mut Description<'a>)
     order.arguments = list(desc.argv.as_ref());
     rest.environment = None;
     order.environment = list(desc.environment.as_ref());
+    rest.spank_environment = None;
+    order.spank_environment = list(desc.spank_environment.as_ref());
 }
 
 /// A number that may be infinite; "not set" stays.
@@ -155,12 +261,52 @@ fn numbers(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsend
         ntasks_per_node = tasks_per_node;
         threads_per_core = threads_per_core;
         tmp_disk = temporary_disk_per_node;
-    }
-    if let Some(range) = rest.nodes.take() {
-        (order.min_nodes, order.max_nodes) = nodes(&range)?;
+        max_cpus = maximum_cpus;
+        boards_per_node = minimum_boards_per_node;
+        sockets_per_board = minimum_sockets_per_board;
+        sockets_per_node = sockets_per_node;
+        cores_per_socket = cores_per_socket;
+        cores_per_socket = cores_per_socket_old;
+        ntasks_per_socket = tasks_per_socket;
+        ntasks_per_core = tasks_per_core;
+        ntasks_per_board = tasks_per_board;
+        ntasks_per_tres = ntasks_per_tres;
+        response_port = allocation_node_port;
+        other_port = reserve_ports;
+        reserved_ports = resv_mpi_ports;
+        delay_boot = delay_boot;
+        oom_kill_step = oom_kill_step;
+        site_factor = site_factor;
+        switch_wait = wait_for_switch;
+        x11_target_port = x11_target_port;
     }
     if let Some(nice) = rest.nice.take() {
         order.nice = u32::try_from(NICE + i64::from(nice)).unwrap_or(INFINITE);
+    }
+    memory(rest, order)
+}
+
+/// Limits, and what may be infinite.
+fn limits(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsendable> {
+    limit(rest.required_switches.take(), &mut order.required_switches)?;
+    match rest.segment_size.take() {
+        None | Some(Num::Unset) => {}
+        Some(Num::Infinite) => order.segment_size = u16::MAX,
+        Some(Num::Set(size)) => order.segment_size = size,
+    }
+    for (field, given, bit) in [
+        ("core_specification", rest.core_specification.take(), 0),
+        ("thread_specification", rest.thread_specification.take(), THREADS),
+    ] {
+        if let Some(number) = given {
+            let wrong = || Unsendable::Value { field, value: number.to_string() };
+            let number = u16::try_from(number).ok().filter(|number| (1..THREADS).contains(number)).ok_or_else(wrong)?;
+            order.specialized = number | bit;
+        }
+    }
+    if let Some(text) = rest.cpu_frequency.take() {
+        let Frequency { least, most, governor } = Frequency::parse(&text)?;
+        (order.cpu_minimum, order.cpu_maximum, order.cpu_governor) = (least, most, governor);
     }
     limit(rest.time_limit.take(), &mut order.time_limit)?;
     limit(rest.time_minimum.take(), &mut order.time_minimum)?;
@@ -170,7 +316,7 @@ fn numbers(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsend
         Some(false) => order.priority = INFINITE,
         None => {}
     }
-    memory(rest, order)
+    Ok(())
 }
 
 /// Memory of each node, or of each CPU.
@@ -187,14 +333,6 @@ fn memory(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsenda
     Ok(())
 }
 
-/// `2`, or `2-3`.
-fn nodes(range: &str) -> Result<(u32, u32), Unsendable> {
-    let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number < crate::rpc::codec::NO_VAL);
-    let (least, most) = range.split_once('-').unwrap_or((range, range));
-    let pair = number(least).zip(number(most)).filter(|(least, most)| least <= most);
-    pair.ok_or_else(|| Unsendable::Value { field: "nodes", value: range.to_owned() })
-}
-
 fn times(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsendable> {
     match rest.begin_time.take() {
         None | Some(Time(Num::Unset)) => {}
@@ -203,48 +341,13 @@ fn times(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsendab
             return Err(Unsendable::Value { field: "begin_time", value: "infinite".to_owned() });
         }
     }
-    if let Some(deadline) = rest.deadline.take() {
-        let negative = |_| Unsendable::Value { field: "deadline", value: deadline.to_string() };
-        order.deadline = u64::try_from(deadline).map_err(negative)?;
-    }
-    Ok(())
-}
-
-/// The number of the only word, or the bits of all.
-fn bits<V>(field: &'static str, given: &Flags<V>, known: &[(&str, u16)]) -> Result<u16, Unsendable> {
-    given.iter().try_fold(0, |bits, word| {
-        let bit = known.iter().find(|(name, _)| *name == word).map(|(_, bit)| bit);
-        bit.map(|bit| bits | bit).ok_or_else(|| Unsendable::Value { field, value: word.to_owned() })
-    })
-}
-
-fn words(rest: &mut JobDesc, order: &mut Description<'_>) -> Result<(), Unsendable> {
-    let truth = |given: Option<bool>, to: &mut u16| {
-        if let Some(given) = given {
-            *to = u16::from(given);
+    for (field, given, to) in [
+        ("deadline", rest.deadline.take(), &mut order.deadline),
+        ("end_time", rest.end_time.take(), &mut order.end_time),
+    ] {
+        if let Some(moment) = given {
+            *to = u64::try_from(moment).map_err(|_| Unsendable::Value { field, value: moment.to_string() })?;
         }
-    };
-    truth(rest.requeue.take(), &mut order.requeue);
-    truth(rest.reboot.take(), &mut order.reboot);
-    truth(rest.contiguous.take(), &mut order.contiguous);
-    if let Some(mail) = rest.mail_type.take() {
-        order.mail_type = bits("mail_type", &mail, &[("BEGIN", 1), ("END", 2), ("FAIL", 4), ("REQUEUE", 8)])?;
-    }
-    if let Some(mode) = rest.open_mode.take() {
-        order.open_mode = bits("open_mode", &mode, &[("APPEND", 1), ("TRUNCATE", 2)])? as u8;
-    }
-    if let Some(shared) = rest.shared.take() {
-        order.shared = bits("shared", &shared, &[("none", 0), ("oversubscribe", 1)])?;
-    }
-    if let Some(flags) = rest.kill_warning_flags.take() {
-        order.warn_flags = bits("kill_warning_flags", &flags, &[("BATCH_JOB", 1)])?;
-    }
-    if let Some(name) = rest.kill_warning_signal.take() {
-        let number = signal::number(&name).and_then(|number| u16::try_from(number).ok());
-        order.warn_signal = number.ok_or(Unsendable::Value { field: "kill_warning_signal", value: name })?;
-    }
-    if let Some(Num::Set(seconds)) = rest.kill_warning_delay.take() {
-        order.warn_time = seconds;
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ const ANY: u32 = 12;
 /// Nobody; the credential's user is not meant.
 const NOBODY: u32 = 99;
 const STATES: [(&str, u32); 3] = [("PENDING", 0), ("RUNNING", 1), ("SUSPENDED", 2)];
-const FLAGS: [(&str, u16); 7] = [
+/// Flags of a signal.
+pub(super) const SIGNAL_FLAGS: [(&str, u16); 7] = [
     ("BATCH_JOB", 1 << 0),
     ("ARRAY_TASK", 1 << 1),
     ("FULL_STEPS_ONLY", 1 << 2),
@@ -69,7 +70,7 @@ pub(in crate::rpc) fn kill_many<'a>(
         order.signal = number.ok_or_else(|| unknown("signal", &name))?;
     }
     for word in rest.flags.take().iter().flat_map(crate::table::Flags::iter) {
-        let flag = FLAGS.iter().find(|(name, _)| *name == word).map(|(_, flag)| flag);
+        let flag = SIGNAL_FLAGS.iter().find(|(name, _)| *name == word).map(|(_, flag)| flag);
         order.flags |= flag.ok_or_else(|| unknown("flags", word))?;
     }
     if let Some(states) = rest.job_state.take() {

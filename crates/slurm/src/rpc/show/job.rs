@@ -185,15 +185,24 @@ fn sluid(number: u64) -> String {
     std::iter::once('s').chain((0..13).rev().map(digit)).collect()
 }
 
+/// Steps that have names.
+const STEPS: [(u32, &str); 5] = [
+    (NO_VAL, "entire"),
+    (0xffff_fffd, "TBD"),
+    (0xffff_fffc, "extern"),
+    (0xffff_fffb, "batch"),
+    (0xffff_fffa, "interactive"),
+];
+
 pub(super) fn step_name(step: u32) -> String {
-    match step {
-        NO_VAL => "entire".to_owned(),
-        0xffff_fffd => "TBD".to_owned(),
-        0xffff_fffc => "extern".to_owned(),
-        0xffff_fffb => "batch".to_owned(),
-        0xffff_fffa => "interactive".to_owned(),
-        step => step.to_string(),
-    }
+    let named = STEPS.iter().find(|(number, _)| *number == step);
+    named.map_or_else(|| step.to_string(), |(_, name)| (*name).to_owned())
+}
+
+/// The number of a step, from its name.
+pub(in crate::rpc) fn step_of(name: &str) -> Option<u32> {
+    let named = STEPS.iter().find(|(_, known)| *known == name).map(|(number, _)| *number);
+    named.or_else(|| name.parse().ok())
 }
 
 fn show_federation(record: &records::Job<'_>, shown: &mut Job) {

@@ -19,7 +19,7 @@ mod stats;
 
 pub use config::{Outline, Private};
 pub(super) use config::{config, config_meta, outline};
-pub(super) use job::job;
+pub(super) use job::{job, step_of};
 pub(super) use killed::killed;
 pub(super) use layout::{layout, layout_of};
 pub(super) use license::license;

@@ -13,6 +13,14 @@ fn bits<V>(value: u64, table: &[(u32, &'static str)]) -> Flags<V> {
     Flags::of(table.iter().filter(|(bit, _)| value >> bit & 1 == 1).map(|(_, word)| *word))
 }
 
+/// The bits of words; one that is none of the table's is the error.
+fn unbits<'w>(mut given: impl Iterator<Item = &'w str>, table: &[(u32, &str)]) -> Result<u64, &'w str> {
+    given.try_fold(0, |bits, word| {
+        let bit = table.iter().find(|(_, name)| *name == word).map(|(bit, _)| 1 << bit);
+        bit.map(|bit| bits | bit).ok_or(word)
+    })
+}
+
 /// The word of a base state, and those of the bits above it.
 fn stated<V>(base: Option<&&'static str>, value: u32, table: &[(u32, &'static str)]) -> Flags<V> {
     let flags = table.iter().filter(|(bit, _)| value >> bit & 1 == 1).map(|(_, word)| *word);
@@ -172,32 +180,51 @@ pub(super) fn job_flags(flags: u64) -> Flags<words::JobFlags> {
     bits(flags, &JOB_FLAG_BITS)
 }
 
+/// The same as bits.
+pub(super) fn job_flag_bits(flags: &Flags<words::JobFlags>) -> Result<u64, &str> {
+    unbits(flags.iter(), &JOB_FLAG_BITS)
+}
+
+const MAIL_BITS: [(u32, &str); 11] = [
+    (0, "BEGIN"),
+    (1, "END"),
+    (2, "FAIL"),
+    (3, "REQUEUE"),
+    (4, "TIME=100%"),
+    (5, "TIME=90%"),
+    (6, "TIME=80%"),
+    (7, "TIME=50%"),
+    (8, "STAGE_OUT"),
+    (9, "ARRAY_TASKS"),
+    (10, "INVALID_DEPENDENCY"),
+];
+
 /// When mail is sent.
 pub(super) fn mail(kinds: u16) -> Flags<words::JobMailFlags> {
-    const BITS: [(u32, &str); 11] = [
-        (0, "BEGIN"),
-        (1, "END"),
-        (2, "FAIL"),
-        (3, "REQUEUE"),
-        (4, "TIME=100%"),
-        (5, "TIME=90%"),
-        (6, "TIME=80%"),
-        (7, "TIME=50%"),
-        (8, "STAGE_OUT"),
-        (9, "ARRAY_TASKS"),
-        (10, "INVALID_DEPENDENCY"),
-    ];
-    bits(kinds.into(), &BITS)
+    bits(kinds.into(), &MAIL_BITS)
 }
+
+/// The same as bits.
+pub(super) fn mail_bits(kinds: &Flags<words::JobMailFlags>) -> Result<u16, &str> {
+    unbits(kinds.iter(), &MAIL_BITS).map(|bits| bits as u16)
+}
+
+const PROFILE_BITS: [(u32, &str); 4] = [(1, "ENERGY"), (3, "LUSTRE"), (4, "NETWORK"), (2, "TASK")];
 
 /// What is profiled.
 pub(super) fn profile(kinds: u32) -> Flags<words::AcctGatherProfile> {
-    const BITS: [(u32, &str); 4] = [(1, "ENERGY"), (3, "LUSTRE"), (4, "NETWORK"), (2, "TASK")];
     match kinds {
         0 => Flags::of(["NOT_SET"]),
         1 => Flags::of(["NONE"]),
-        kinds => bits(kinds.into(), &BITS),
+        kinds => bits(kinds.into(), &PROFILE_BITS),
     }
+}
+
+/// The same as bits; `NOT_SET` is none.
+pub(super) fn profile_bits(kinds: &Flags<words::AcctGatherProfile>) -> Result<u32, &str> {
+    const NONE: (u32, &str) = (0, "NONE");
+    let table = [&[NONE][..], &PROFILE_BITS].concat();
+    unbits(kinds.iter().filter(|word| *word != "NOT_SET"), &table).map(|bits| bits as u32)
 }
 
 /// Whether a job shares its nodes.

@@ -11,7 +11,7 @@ use super::*;
 fn wire() -> Arc<Wire> {
     let limits = Limits { total: Duration::from_secs(20), ..Limits::default() };
     Arc::new(Wire {
-        client: Client::new(Vec::new(), Protocol::V24_11, limits),
+        client: Client::new(Vec::new(), Some(Protocol::V24_11), limits),
         limits,
         away: Away::default(),
         names: NameBook::new(BTreeMap::new()),

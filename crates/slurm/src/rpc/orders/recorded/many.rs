@@ -36,6 +36,34 @@ fn allocations() {
     assert!(bodies::allocate(Protocol::V24_11, &of_json(json!({ "script": SCRIPT }))).is_err());
 }
 
+#[test]
+fn heterogeneous_allocations() {
+    let components: Vec<JobDesc> = [
+        json!({
+            "name": "het", "current_working_directory": "/tmp", "environment": ["PATH=/bin"], "tasks": 1, "partition": "defq",
+            "time_limit": 5,
+        }),
+        json!({
+            "current_working_directory": "/tmp", "environment": ["PATH=/bin"], "tasks": 2, "partition": "gpu", "nodes": "2",
+        }),
+    ]
+    .map(of_json)
+    .into();
+    for (protocol, _) in SPOKEN {
+        let bytes = sent(protocol, "rest-allocate-het.4025");
+        let mut real = Packer::new(protocol);
+        for mut component in components_of(protocol, &bytes, &mut real) {
+            // slurmrestd waits on a port of its own for the news that the job has begun
+            assert_ne!(component.response_port, 0);
+            component.response_port = 0;
+            component.write(&mut real);
+        }
+        let ours = bodies::allocate_het(protocol, &components).unwrap();
+        same_as(protocol, "rest-allocate-het.4025", &real.into_bytes(), &ours);
+    }
+    assert!(bodies::allocate_het(Protocol::V24_11, &[]).is_err());
+}
+
 fn users(name: &str) -> Option<u32> {
     (name == "alice").then_some(2001)
 }
