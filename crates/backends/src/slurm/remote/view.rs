@@ -435,11 +435,11 @@ impl Seen for RemoteView {
     }
 
     fn submit(&self, desc: &JobDesc) -> Answer<Submitted> {
-        self.order(|client, credential| client.submit(credential, desc))
+        self.order(|client, credential| client.submit(credential, desc, &mut || ()))
     }
 
     fn submit_het(&self, components: &[JobDesc]) -> Answer<Submitted> {
-        self.order(|client, credential| client.submit_het(credential, components))
+        self.order(|client, credential| client.submit_het(credential, components, &mut || ()))
     }
 
     fn allocate(&self, desc: &JobDesc) -> Answer<Submitted> {
