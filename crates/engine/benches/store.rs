@@ -136,7 +136,7 @@ fn main() {
             row(1, State::Active, ""),
             row(1, State::Completed, ""),
         ];
-        tree::create(&base, &spec, None, &rows).unwrap();
+        tree::create(&base, &spec, &rows).unwrap();
     }
     let began = Instant::now();
     engine.adopt().unwrap();

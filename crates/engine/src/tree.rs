@@ -9,7 +9,7 @@ mod measure;
 mod reports;
 mod spec;
 
-pub use create::{create, read_description, remove, restore};
+pub use create::{create, describe, remove, reserve, restore};
 pub use journal::{Journal, Row, Tail, append, console, invalid_rows, size, tail};
 pub(crate) use measure::{BLOCK, Walk};
 pub use reports::{announce_reports, reported};

@@ -288,6 +288,15 @@ pub struct Created {
     pub repeated: bool,
 }
 
+/// A job was submitted, or found again by its idempotency key.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// The job.
+    pub job: Job,
+    /// Its first run, if the batch system has just taken it; otherwise the job's history tells, sooner or later, what became of it.
+    pub launched: Option<Launched>,
+}
+
 /// What to do when a batch system refuses a run whose submission somebody was already promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnRefusal {

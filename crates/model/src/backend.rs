@@ -30,11 +30,8 @@ pub enum Evidence {
     Callback,
 }
 
-/// The file in a job's directory that holds its description in its batch system's own terms, if it has one: the body of a
-/// submission by Slurm's REST API as it came, `{"version": "v0.0.NN", "now": SECONDS, "request": {...}}`.
-pub const DESCRIPTION: &str = "slurm.json";
-
-/// The attribute by which a spec says that there is such a description; its value is the version.
+/// The attribute by which a spec says that the job is described in its batch system's own terms; its value is the version. The
+/// description is the body of a submission by Slurm's REST API as it came, `{"version": "v0.0.NN", "now": SECONDS, "request": {...}}`.
 pub const DESCRIBED: &str = "slurm_description";
 
 /// One run to be handed to a batch system.
@@ -48,7 +45,7 @@ pub struct RunRequest<'a> {
     pub jobndx: JobNdx,
     /// What was asked for; `directory` is set, `attributes` hold the backend's and the job's own.
     pub spec: &'a JobSpec,
-    /// What the file [`DESCRIPTION`] of its directory says, if there is one.
+    /// Its description in the batch system's own terms, if it has one ([`DESCRIBED`]).
     pub description: Option<&'a [u8]>,
     /// The backend's settings, frozen when the job was created.
     pub config: &'a BackendConfig,
@@ -84,18 +81,20 @@ pub struct RunRef {
     pub native: Option<NativeId>,
     /// Time of its `queued` row, unix seconds; 0 when there is none.
     pub since: f64,
+    /// It is described in its batch system's own terms ([`DESCRIBED`]).
+    pub described: bool,
     /// What its directory says of its submission may not be all.
     pub untold: Option<Untold>,
 }
 
-/// A run was intended before this machine was started, and nothing durable says what became of it since: it may have been
-/// submitted, and the files that tell of it may not have reached the disk. Unix seconds.
+/// When a run may have been submitted of which its directory says nothing: it was sent before it was recorded, or intended
+/// before this machine was started, and the files that tell of it may not have reached the disk. Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Untold {
     /// Not before this moment.
-    pub intended: f64,
-    /// And not after this one.
-    pub booted: f64,
+    pub since: f64,
+    /// And not after this one, unless its directory says so.
+    pub until: f64,
 }
 
 /// What a batch system has to say of a run although it took it: that it is held, for example.
@@ -183,6 +182,13 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Hands a run over. The script does not start before [`Backend::confirm`], where the batch system allows that.
     fn submit(&self, run: &RunRequest<'_>) -> Submission;
+
+    /// Hands a run over, and calls `meanwhile` when what is asked for is on its way, before its answer is waited for; not at all
+    /// if nothing was sent, and perhaps more than once.
+    fn submit_while(&self, run: &RunRequest<'_>, meanwhile: &mut dyn FnMut()) -> Submission {
+        meanwhile();
+        self.submit(run)
+    }
 
     /// Whether a run of this job is kept by somebody else than this machine, and is found there whatever this one forgets
     /// ([`Backend::find`]): then nobody waits until it is on the disk that the run was handed over.

@@ -14,8 +14,8 @@ mod state;
 mod transition;
 
 pub use backend::{
-    Backend, Cancel, DESCRIBED, DESCRIPTION, Evidence, NativeId, Phase, Remark, RunRef, RunRequest, Sighting,
-    Submission, Tasks, Tell, Untold,
+    Backend, Cancel, DESCRIBED, Evidence, NativeId, Phase, Remark, RunRef, RunRequest, Sighting, Submission, Tasks,
+    Tell, Untold,
 };
 pub use ending::Ending;
 pub use error::{Error, ErrorKind};

@@ -54,6 +54,7 @@ fn run_ref(native: &str) -> RunRef {
         native: Some(NativeId(native.into())),
         owner: "alice".into(),
         since: 0.0,
+        described: false,
         untold: None,
     }
 }

@@ -98,6 +98,7 @@ impl Job {
             owner: "alice".into(),
             native: None,
             since: 0.0,
+            described: false,
             untold: None,
         }
     }

@@ -1,5 +1,6 @@
 //! When a run's submission was sent: a file in the job's directory, whose time it is. It outlives the process that sent it, but
-//! not surely a power failure; then it may have been sent at any time between the intent and the end of that boot.
+//! not surely a power failure; then it may have been sent at any time between the intent and the end of that boot. Of what was
+//! sent before it was recorded, the record says when.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,12 +31,12 @@ pub(super) fn note_attempt(base: &Path, jobndx: JobNdx) -> Result<(), Error> {
 pub(super) fn attempted(run: &RunRef) -> Option<Sent> {
     let noted = fs::metadata(path(&run.base, run.jobndx)).and_then(|meta| meta.modified()).ok();
     let Some(untold) = run.untold else { return noted.map(|at| Sent { first: at, last: at }) };
-    // what was noted before that boot ended need not be the last that was sent in it
+    // what was noted until then need not be the last that was sent
     let at = |seconds: f64| UNIX_EPOCH + Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let (intended, booted) = (at(untold.intended), at(untold.booted));
+    let (since, until) = (at(untold.since), at(untold.until));
     Some(match noted {
-        Some(noted) if noted > booted => Sent { first: noted, last: noted },
-        _ => Sent { first: intended.min(booted), last: booted },
+        Some(noted) if noted > until => Sent { first: noted, last: noted },
+        _ => Sent { first: since.min(until), last: until },
     })
 }
 
@@ -55,6 +56,7 @@ mod tests {
             marker: format!("m-{jobndx}"),
             native: None,
             since: 0.0,
+            described: false,
             untold: None,
         }
     }
@@ -78,7 +80,7 @@ mod tests {
     fn what_another_boot_noted_is_not_all() {
         let dir = tempfile::tempdir().unwrap();
         let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(seconds);
-        let run = RunRef { untold: Some(Untold { intended: 1000.0, booted: 2000.0 }), ..run_in(dir.path(), 1) };
+        let run = RunRef { untold: Some(Untold { since: 1000.0, until: 2000.0 }), ..run_in(dir.path(), 1) };
         let unknown = Some(Sent { first: at(1000), last: at(2000) });
         assert_eq!(attempted(&run), unknown, "it may have been sent");
         note_attempt(dir.path(), 1).unwrap();

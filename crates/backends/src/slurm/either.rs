@@ -25,7 +25,7 @@ impl Either {
     }
 
     fn of_run(&self, run: &RunRef) -> &dyn Backend {
-        self.of(Described::has(run))
+        self.of(run.described)
     }
 }
 
@@ -40,6 +40,10 @@ impl Backend for Either {
 
     fn submit(&self, request: &RunRequest<'_>) -> Submission {
         self.of(Described::is_its(request.spec)).submit(request)
+    }
+
+    fn submit_while(&self, request: &RunRequest<'_>, meanwhile: &mut dyn FnMut()) -> Submission {
+        self.of(Described::is_its(request.spec)).submit_while(request, meanwhile)
     }
 
     fn keeps_elsewhere(&self, spec: &JobSpec) -> bool {
@@ -63,7 +67,7 @@ impl Backend for Either {
     }
 
     fn observe(&self, runs: &[RunRef]) -> Result<Vec<Sighting>, Error> {
-        let (described, others): (Vec<_>, Vec<_>) = runs.iter().cloned().partition(Described::has);
+        let (described, others): (Vec<_>, Vec<_>) = runs.iter().cloned().partition(|run| run.described);
         let answers = [(true, described), (false, others)]
             .map(|(is, runs)| if runs.is_empty() { Ok(Vec::new()) } else { self.of(is).observe(&runs) });
         // One that does not answer keeps nobody from seeing what the other knows.

@@ -80,9 +80,8 @@ impl Engine {
         let first = tail.rows.iter().find(|row| row.transition.state == State::New);
         let frozen = first.and_then(|row| BackendConfig::from_new_info(&row.transition.info));
         let created = tail.rows.first().map_or_else(|| self.now(), |row| row.transition.time);
-        let description = tree::read_description(&base).map_err(unreadable)?;
         let adopted = self.adoption(prefix, jobid, stored, frozen, created);
-        Ok(adopted.map(|record| Found { record: NewRecord { description, ..record }, tail }))
+        Ok(adopted.map(|record| Found { record, tail }))
     }
 
     /// Enters trees with their past, in one write. Their maker, or another process of ours, may have been faster.
@@ -92,7 +91,7 @@ impl Engine {
             let writing = |error| broken("write the index", error);
             for Found { record, tail } in found {
                 if jobs::by_id(connection, &record.prefix, record.jobid.as_str()).map_err(writing)?.is_none() {
-                    let key = jobs::insert(connection, &record).map_err(writing)?;
+                    let key = jobs::insert(connection, &record, None).map_err(writing)?;
                     if tail.rows.is_empty() {
                         // A job without any history makes no event.
                         jobs::count_removal(connection).map_err(writing)?;
@@ -212,20 +211,13 @@ impl Engine {
     fn restore(&self, record: &JobRecord) -> Result<(), Error> {
         let (base, key) = (&record.job.base, record.job.key);
         let stored = self.store.read(|connection| jobs::spec(connection, key))?.ok_or_else(policy::missing)?;
-        let is_described = || {
-            let kept = stored.description.as_ref();
-            kept.is_none() || tree::read_description(base).is_ok_and(|found| found.as_ref() == kept)
-        };
-        if matches!(tree::read_spec(base), Ok(Some(_)))
-            && tree::size(base).is_ok_and(|size| size >= record.offset)
-            && is_described()
-        {
+        if matches!(tree::read_spec(base), Ok(Some(_))) && tree::size(base).is_ok_and(|size| size >= record.offset) {
             return Ok(());
         }
         let history = self.store.read(|connection| jobs::transitions(connection, key))?;
         let spec = read_spec(&stored)?;
         tracing::warn!(job = %record.job.jobid, "the job's files did not survive the restart; writing them again");
-        tree::restore(base, &spec, stored.description.as_deref(), &history)
+        tree::restore(base, &spec, &history)
             .map_err(|error| Error::internal(format!("cannot restore the job's files in {}", base.display()), error))?;
         let size = tree::size(base).unwrap_or(record.offset);
         self.store.update(move |connection| jobs::set_offset(connection, key, size))

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jobgate_model::{Backend, Cancel, Error, ErrorKind, Evidence, JobNdx, Principal, RunRef, State};
+use jobgate_model::{Backend, Cancel, Error, ErrorKind, Evidence, JobNdx, NativeId, Principal, RunRef, State};
 
 use super::Engine;
 use super::record::{Rule, transition};
@@ -89,10 +89,13 @@ impl Engine {
     fn stop_run(&self, record: &JobRecord, run: &OpenRun) -> Result<bool, Error> {
         let key = record.job.key;
         let ended = |info: &str| transition(self.now(), run.jobndx, State::Canceled, info);
+        let mut reference = run.to_ref();
         if run.phase == Phase::Intended {
-            // Whoever hands it over right now finds it over and stops it.
+            // Whoever hands it over right now finds it over and stops it, or has recorded before that it is queued.
             self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
-            return Ok(false);
+            let native = self.store.read(|connection| runs::native(connection, key, run.jobndx))?;
+            let Some(native) = native else { return Ok(false) };
+            reference.native = Some(NativeId(native));
         }
         let prefix = record.job.base.parent().unwrap_or(&record.job.base);
         let Some(place) = self.place_of(&run.backend, prefix) else {
@@ -104,7 +107,7 @@ impl Engine {
                 ),
             ));
         };
-        match place.backend.cancel(&run.to_ref())? {
+        match place.backend.cancel(&reference)? {
             Cancel::Removed => {
                 self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
             }

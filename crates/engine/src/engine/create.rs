@@ -3,73 +3,69 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use jobgate_model::{BackendConfig, Error, Evidence, JobId, JobSpec, Principal, State, Transition};
+use jobgate_model::{
+    BackendConfig, DESCRIBED, Error, Evidence, Generation, JobId, JobNdx, JobSpec, Principal, State, Transition,
+};
 
+use super::launch::Turn;
 use super::record::{cannot_write, transition};
 use super::{Engine, policy};
 use crate::process;
 use crate::store::broken;
-use crate::store::history::{self, Arrival, Look};
-use crate::store::jobs::{self, NewRecord};
+use crate::store::history;
+use crate::store::jobs::{self, Beginning, JobRecord, NewRecord};
 use crate::store::runs::{self, Intent};
 use crate::store::usage;
-use crate::tree::{self, Row, Tail};
+use crate::tree::{self, Row};
 use crate::types::{Created, Idempotency, Job, Need, NewJob, Place, Start};
 
 /// So far may stamps run ahead of the clock (after a burst, or when it steps back) before they follow it again.
 const AHEAD_MILLIS: u64 = 24 * 3600 * 1000;
+/// The number of a job's first run.
+pub(super) const FIRST: JobNdx = 1;
 
 impl Engine {
     /// Creates a job: directory tree, row, event `new` and, if it is to be started, the intent to submit, durably.
     /// Refuses with `Invalid` what could never run, an unknown place or a directory that does not exist (nothing is left
     /// behind), with `KeyReused` an idempotency key that came with another request.
     pub fn create(&self, who: &Principal, new: NewJob) -> Result<Created, Error> {
-        self.create_described(who, new, None)
-    }
-
-    /// [`Engine::create`] for a job that is described in its batch system's own terms besides: they are kept with it.
-    pub fn create_described(&self, who: &Principal, new: NewJob, description: Option<&[u8]>) -> Result<Created, Error> {
         policy::known(who)?;
         if let Some(earlier) = self.earlier(who, new.idempotency.as_ref())? {
             return Ok(earlier);
         }
-        let place = self.chosen(who, &new)?;
-        policy::may_submit(who, place)?;
-        let (spec, config) = settle(new.spec, place);
-        if let Some(directory) = spec.directory.as_deref() {
-            usable(directory)?;
-        }
-        let intent = match new.start {
-            Start::Yes => Some(intent(place, &spec, &config, new.environment.as_deref(), self.now())?),
-            Start::No => None,
-        };
-        let (jobid, base, spec, first) = self.make_tree(place, spec, description, &config)?;
-        let record = NewRecord {
-            prefix: place.prefix.clone(),
-            jobid,
-            name: spec.name.clone(),
-            owner: who.name.clone(),
-            backend: place.name.clone(),
-            generation: new.generation,
-            created: first.time,
-            spec_json: spec.to_spec_json(),
-            callback: spec.callback.clone(),
-            client_secret: spec.client_secret.clone(),
-            config,
-            description: description.map(<[u8]>::to_vec),
-        };
-        match self.enter(who, record, first, intent, new.idempotency.clone()) {
-            Ok(job) => Ok(Created { job, repeated: false }),
+        let prepared = self.prepare(who, new)?;
+        let (jobid, base, spec, first) = self.make_tree(&prepared)?;
+        let promise = prepared.idempotency.clone();
+        let marker = marker(&jobid);
+        let record = prepared.record(who, jobid, &spec, first.time);
+        match self.enter(who, record, first, (prepared.intent, &marker), prepared.idempotency) {
+            Ok((record, _)) => Ok(Created { job: record.job, repeated: false }),
             Err(error) => {
                 // Nobody was promised anything yet.
                 drop(std::fs::remove_dir_all(&base));
                 // The same request may have come twice at once: then the other one's job is the answer.
-                self.earlier(who, new.idempotency.as_ref())?.ok_or(error)
+                self.earlier(who, promise.as_ref())?.ok_or(error)
             }
         }
     }
 
-    fn earlier(&self, who: &Principal, promise: Option<&Idempotency>) -> Result<Option<Created>, Error> {
+    /// What a new job is, if it may be submitted at all.
+    pub(super) fn prepare(&self, who: &Principal, new: NewJob) -> Result<Prepared<'_>, Error> {
+        let place = self.chosen(who, &new)?;
+        policy::may_submit(who, place)?;
+        let NewJob { spec, start, idempotency, environment, generation, .. } = new;
+        let (spec, config) = settle(spec, place);
+        if let Some(directory) = spec.directory.as_deref() {
+            usable(directory)?;
+        }
+        let intent = match start {
+            Start::Yes => Some(intent(place, &spec, &config, environment.as_deref(), self.now())?),
+            Start::No => None,
+        };
+        Ok(Prepared { place, spec, config, description: None, intent, generation, idempotency })
+    }
+
+    pub(super) fn earlier(&self, who: &Principal, promise: Option<&Idempotency>) -> Result<Option<Created>, Error> {
         let Some(promise) = promise else { return Ok(None) };
         let mut found = Ok(None);
         self.store.read(|connection| {
@@ -89,33 +85,28 @@ impl Engine {
         Err(Error::invalid(format!("unknown backend {name:?}; configured are: {}", known.join(", "))))
     }
 
-    fn make_tree(
-        &self,
-        place: &Place,
-        mut spec: JobSpec,
-        description: Option<&[u8]>,
-        config: &BackendConfig,
-    ) -> Result<(JobId, PathBuf, JobSpec, Transition), Error> {
-        let given = spec.directory.clone();
+    fn make_tree(&self, new: &Prepared<'_>) -> Result<(JobId, PathBuf, JobSpec, Transition), Error> {
+        let prefix = &new.place.prefix;
+        let mut spec = new.spec.clone();
         loop {
-            let jobid = self.next_stamp(&place.prefix)?;
-            let base = place.prefix.join(jobid.as_str());
-            if given.is_none() {
+            let jobid = self.next_stamp(prefix)?;
+            let base = prefix.join(jobid.as_str());
+            if new.spec.directory.is_none() {
                 spec.directory = Some(base.join("work").to_string_lossy().into_owned());
             }
-            let first = transition(self.now(), 0, State::New, config.to_new_info());
-            match tree::create(&base, &spec, description, std::slice::from_ref(&first)) {
+            let first = transition(self.now(), 0, State::New, new.config.to_new_info());
+            match tree::create(&base, &spec, std::slice::from_ref(&first)) {
                 Ok(()) => return Ok((jobid, base, spec, first)),
                 // psik, or another process of ours, was given the same stamp.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(cannot_write(&place.prefix, error)),
+                Err(error) => return Err(cannot_write(prefix, error)),
             }
         }
     }
 
     /// The next stamp: the clock's milliseconds, or one more than the last that was given out, so that jobs of the same
     /// millisecond, or after the clock stepped back, get ids in their order.
-    fn next_stamp(&self, prefix: &Path) -> Result<JobId, Error> {
+    pub(super) fn next_stamp(&self, prefix: &Path) -> Result<JobId, Error> {
         let now = (self.now() * 1000.0) as u64;
         if self.stamp.load(Ordering::Acquire) == 0 {
             let newest = self.store.read(|connection| jobs::newest(connection, prefix))?.unwrap_or(0.0);
@@ -129,17 +120,18 @@ impl Engine {
         Ok(JobId::from_millis(follow(last).unwrap_or(now)))
     }
 
-    /// The durable step: row, spec, event `new`, intent and idempotency key in one transaction.
-    fn enter(
+    /// The durable step: row, spec, event `new`, intent and idempotency key in one transaction. A run that was sent already is in
+    /// hand from the moment on at which others see it.
+    pub(super) fn enter(
         &self,
         who: &Principal,
         record: NewRecord,
         first: Transition,
-        intent: Option<Intent>,
+        (intent, marker): (Option<Intent>, &str),
         promise: Option<Idempotency>,
-    ) -> Result<Job, Error> {
+    ) -> Result<(JobRecord, Option<Turn>), Error> {
         let now = self.now();
-        let marker = format!("jobgate-{}-{:08x}", record.jobid, process::random());
+        let (in_hand, marker) = (self.in_hand.clone(), marker.to_owned());
         let limits = self.limits(who, &record.owner);
         let measured = self.setup.quotas.stored.is_some();
         self.store.write(move |connection| {
@@ -148,25 +140,66 @@ impl Engine {
                 usage::admit_runs(connection, &record.owner, intent.tasks.len(), limits)?;
             }
             let writing = |error| broken("write the index", error);
-            let key = jobs::insert(connection, &record).map_err(writing)?;
-            let end = first.to_row().len() as u64;
-            let tail = Tail { rows: vec![Row { offset: 0, transition: first }], end };
-            let look = Look::Tail(Some((0, Evidence::Gateway)));
-            history::absorb(connection, &Arrival { key, from: 0, tail, look, reported: Vec::new(), now })?;
+            let runs = intent.as_ref().map_or(0, |intent| intent.tasks.len());
+            let key = jobs::insert(connection, &record, Some(Beginning { first: &first, runs })).map_err(writing)?;
+            let (live, end, info) = (runs > 0, first.to_row().len() as u64, first.info.clone());
+            let (updated, row) = (first.time, Row { offset: 0, transition: first });
+            history::enter(connection, key, &row, Evidence::Gateway, now).map_err(writing)?;
             if measured {
                 // three directories and two files, until it is measured
                 usage::grew(connection, key, 5 * tree::BLOCK + record.spec_json.len() as u64).map_err(writing)?;
             }
+            let mut turn = None;
             if let Some(intent) = &intent {
-                runs::intend(connection, key, intent, &marker).map_err(writing)?;
+                runs::enter(connection, key, FIRST, intent, &marker).map_err(writing)?;
+                turn = intent.sent.and_then(|_| in_hand.turn(key, FIRST));
             }
             if let Some(promise) = &promise {
                 jobs::promise(connection, &record.owner, promise, key, now).map_err(writing)?;
             }
-            let entered = jobs::by_key(connection, key).map_err(writing)?.ok_or_else(policy::missing)?;
-            Ok(entered.job)
+            let NewRecord { prefix, jobid, name, owner, backend, generation, .. } = record;
+            let base = prefix.join(jobid.as_str());
+            let (jobndx, state) = (0, State::New);
+            let job = Job { key, base, jobid, name, owner, backend, updated, jobndx, state, info, live };
+            Ok((JobRecord { job, generation, offset: end, cancel: false }, turn))
         })
     }
+}
+
+/// A job that is about to be created.
+pub(super) struct Prepared<'a> {
+    pub(super) place: &'a Place,
+    pub(super) spec: JobSpec,
+    pub(super) config: BackendConfig,
+    pub(super) description: Option<Vec<u8>>,
+    pub(super) intent: Option<Intent>,
+    pub(super) generation: Generation,
+    pub(super) idempotency: Option<Idempotency>,
+}
+
+impl Prepared<'_> {
+    /// What the index gets of it. `spec` is its own, with the directory set.
+    pub(super) fn record(&self, who: &Principal, jobid: JobId, spec: &JobSpec, created: f64) -> NewRecord {
+        NewRecord {
+            prefix: self.place.prefix.clone(),
+            jobid,
+            name: spec.name.clone(),
+            owner: who.name.clone(),
+            backend: self.place.name.clone(),
+            generation: self.generation,
+            created,
+            spec_json: spec.to_spec_json(),
+            callback: spec.callback.clone(),
+            client_secret: spec.client_secret.clone(),
+            config: self.config.clone(),
+            description: self.description.clone(),
+        }
+    }
+}
+
+/// With which the runs of a job are marked that are started together; their numbers follow.
+pub(super) fn marker(jobid: &JobId) -> String {
+    format!("jobgate-{jobid}-{:08x}", process::random())
 }
 
 /// The spec and the backend's settings as they are frozen with the job. A psik 1 spec overrides settings, and its
@@ -208,5 +241,6 @@ pub(super) fn intent(
         None => (vec![None], None),
     };
     let environment = environment.filter(|_| spec.inherit_environment).map(super::launch::encode_environment);
-    Ok(Intent { tasks, at_most, environment, claim: process::identity().to_owned(), time })
+    let (claim, described) = (process::identity().to_owned(), spec.attribute(DESCRIBED).is_some());
+    Ok(Intent { tasks, at_most, environment, claim, time, sent: None, described })
 }

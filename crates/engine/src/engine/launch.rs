@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jobgate_model::{
-    BackendConfig, Error, ErrorKind, Evidence, JobNdx, JobSpec, NativeId, Principal, Remark, RunRequest, State,
+    BackendConfig, Error, ErrorKind, Evidence, JobId, JobNdx, JobSpec, NativeId, Principal, Remark, RunRequest, State,
     Submission,
 };
 
@@ -26,7 +26,7 @@ use crate::types::{JobKey, Launched, Need, OnRefusal, Place};
 #[derive(Debug, Clone, Default)]
 pub(super) struct InHand(Arc<Mutex<HashSet<(JobKey, JobNdx)>>>);
 
-/// The right to hand a run over, until nobody has it any more.
+/// The right to hand a run over.
 #[derive(Debug)]
 pub(super) struct Turn {
     among: InHand,
@@ -35,10 +35,10 @@ pub(super) struct Turn {
 
 impl InHand {
     /// `None` while somebody has it.
-    fn turn(&self, key: JobKey, jobndx: JobNdx) -> Option<Arc<Turn>> {
+    pub(super) fn turn(&self, key: JobKey, jobndx: JobNdx) -> Option<Turn> {
         let mut in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Lazily: a turn that is not given must not be taken back, either.
-        in_hand.insert((key, jobndx)).then(|| Arc::new(Turn { among: self.clone(), run: (key, jobndx) }))
+        in_hand.insert((key, jobndx)).then(|| Turn { among: self.clone(), run: (key, jobndx) })
     }
 }
 
@@ -69,7 +69,7 @@ impl Engine {
         let record = self.look(record)?;
         let ready = self.ready_job(record)?;
         let intent = create::intent(ready.place, &ready.spec, &ready.config, environment, self.now())?;
-        let marker = format!("jobgate-{}-{:08x}", ready.record.job.jobid, process::random());
+        let marker = create::marker(&ready.record.job.jobid);
         let owner = ready.record.job.owner;
         let limits = self.limits(who, &owner);
         self.store.write(move |connection| {
@@ -88,17 +88,20 @@ impl Engine {
         let ready = self.with_spec(record.ok_or_else(policy::missing)?, stored)?;
         let mut launched = Vec::new();
         for run in open {
-            let Some(turn) = self.in_hand.turn(key, run.jobndx) else { continue };
-            if ready.place.backend.keeps_elsewhere(&ready.spec) {
+            let Some(_turn) = self.in_hand.turn(key, run.jobndx) else { continue };
+            let record = &ready.record;
+            if ready.place.backend.keeps_elsewhere(&ready.spec)
+                && tree::size(&record.job.base).is_ok_and(|size| size > record.offset)
+            {
                 // A row that was written and did not get into the index counts: it must not be handed over once more.
-                self.look(ready.record.clone())?;
+                self.look(record.clone())?;
             }
             // Another thread may have handed it over since the list was made.
             let current = self.store.read(|connection| runs::one(connection, key, run.jobndx))?;
             let mine =
                 |run: &OpenRun| run.phase == Phase::Intended && run.claim.as_deref() == Some(process::identity());
             let Some((run, environment)) = current.filter(|(run, _)| mine(run)) else { continue };
-            match self.hand_over(&ready, &run, environment.as_deref(), &turn) {
+            match self.hand_over(&ready, &run, environment.as_deref()) {
                 Ok(Some((native, remarks))) => launched.push(Launched { jobndx: run.jobndx, native, remarks }),
                 Ok(None) => {}
                 Err(error) => self.refused(&ready, &run, error, on_refusal)?,
@@ -113,7 +116,7 @@ impl Engine {
         if run.phase != Phase::Intended || run.claim.as_deref().is_some_and(process::alive) {
             return Ok(());
         }
-        let Some(turn) = self.in_hand.turn(run.key, run.jobndx) else { return Ok(()) };
+        let Some(_turn) = self.in_hand.turn(run.key, run.jobndx) else { return Ok(()) };
         // What it wrote before it died counts, whether that got into the index or not.
         let record = self.look(self.by_key(run.key)?)?;
         let (key, jobndx, old) = (run.key, run.jobndx, run.claim.clone());
@@ -126,10 +129,15 @@ impl Engine {
         let ready = self.ready_job(record)?;
         tracing::info!(job = %run.jobid, jobndx, "finishing a submission that was interrupted");
         match ready.place.backend.find(&run.to_ref()) {
-            Ok(Some(native)) => self.queued(&ready, run, native, self.now(), &turn).map(drop),
+            Ok(Some(native)) => self.queued(&ready, run, native, self.now()).map(drop),
+            Ok(None) if run.once => {
+                let text = "not submitted: Jobgate ended before the batch system had the run, and whoever asked for it got no answer";
+                let row = transition(self.now(), jobndx, State::Failed, text);
+                self.record(&ready.record, &row, Evidence::Query, Rule::UnlessOver).map(drop)
+            }
             Ok(None) => {
                 let environment = self.store.read(|connection| runs::environment(connection, key, jobndx))?;
-                match self.hand_over(&ready, run, environment.as_deref(), &turn) {
+                match self.hand_over(&ready, run, environment.as_deref()) {
                     Ok(_) => Ok(()),
                     // Nobody waits for an answer, so there is time.
                     Err(error) if error.kind() == ErrorKind::Unavailable => {
@@ -175,7 +183,6 @@ impl Engine {
         ready: &Ready<'_>,
         run: &OpenRun,
         environment: Option<&[u8]>,
-        turn: &Arc<Turn>,
     ) -> Result<Option<(NativeId, Vec<Remark>)>, Error> {
         let environment = environment.map(decode_environment);
         let request = RunRequest {
@@ -196,36 +203,26 @@ impl Engine {
         let time = self.now();
         match ready.place.backend.submit(&request) {
             Submission::Accepted(native) => {
-                Ok(self.queued(ready, run, native, time, turn)?.map(|native| (native, Vec::new())))
+                Ok(self.queued(ready, run, native, time)?.map(|native| (native, Vec::new())))
             }
             Submission::Remarked(native, remarks) => {
-                Ok(self.queued(ready, run, native, time, turn)?.map(|native| (native, remarks)))
+                Ok(self.queued(ready, run, native, time)?.map(|native| (native, remarks)))
             }
             Submission::Refused(error) => Err(error),
             Submission::Unknown(error) => {
                 self.release_claim(run)?;
-                tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "it is not known whether the run was submitted");
-                Err(Error::new(
-                    ErrorKind::Timeout,
-                    "it is not known whether the batch system took the run; it will be looked for",
-                )
-                .because(error))
+                Err(not_known(&run.jobid, run.jobndx, error))
             }
         }
     }
 
     /// Records that the batch system has the run, then lets it go. A run that was canceled meanwhile is stopped instead.
-    fn queued(
-        &self,
-        ready: &Ready<'_>,
-        run: &OpenRun,
-        native: NativeId,
-        time: f64,
-        turn: &Arc<Turn>,
-    ) -> Result<Option<NativeId>, Error> {
+    fn queued(&self, ready: &Ready<'_>, run: &OpenRun, native: NativeId, time: f64) -> Result<Option<NativeId>, Error> {
         let row = transition(time, run.jobndx, State::Queued, native.0.clone());
-        let is_queued = if ready.place.backend.keeps_elsewhere(&ready.spec) {
-            self.record_later(&ready.record, &row, turn)?
+        let base = &ready.record.job.base;
+        let is_begun = || tree::size(base).map_or(true, |size| size > 0);
+        let is_queued = if ready.place.backend.keeps_elsewhere(&ready.spec) && !is_begun() {
+            self.record_first(ready.record.job.key, row)?
         } else {
             self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver)?.0.is_some()
         };
@@ -267,6 +264,13 @@ impl Engine {
         let (key, jobndx) = (run.key, run.jobndx);
         self.store.update(move |connection| runs::unclaim(connection, key, jobndx))
     }
+}
+
+/// What is said of a submission whose outcome is not known.
+pub(super) fn not_known(jobid: &JobId, jobndx: JobNdx, error: Error) -> Error {
+    tracing::warn!(job = %jobid, jobndx, error = error.chain(), "it is not known whether the run was submitted");
+    let text = "it is not known whether the batch system took the run; it will be looked for";
+    Error::new(ErrorKind::Timeout, text).because(error)
 }
 
 /// An environment as `NAME=value` texts, each ended by NUL (the form of `/proc/PID/environ`).

@@ -12,12 +12,14 @@ mod reconcile;
 mod record;
 mod share;
 mod show;
+mod submit;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use jobgate_model::{Error, ErrorKind};
 
@@ -25,7 +27,7 @@ use crate::callbacks::Courier;
 use crate::gateway::Bell;
 use crate::store::Store;
 use crate::store::board::Board;
-use crate::types::{Place, Setup};
+use crate::types::{JobKey, Place, Setup};
 
 use self::quota::Flights;
 pub use self::quota::Room;
@@ -46,6 +48,8 @@ pub struct Engine {
     stamp: AtomicU64,
     /// Runs that a thread of this process is handing over right now.
     in_hand: launch::InHand,
+    /// To whom it is told, in a gateway, that a job's directory is to be filled.
+    filling: OnceLock<Sender<JobKey>>,
     /// What is being uploaded.
     flights: Flights,
 }
@@ -71,6 +75,7 @@ impl Engine {
             board: Mutex::default(),
             stamp: AtomicU64::new(0),
             in_hand: launch::InHand::default(),
+            filling: OnceLock::new(),
             flights: Flights::default(),
         };
         engine.mend_after_restart()?;

@@ -92,6 +92,10 @@ impl Engine {
                 .clone()
                 .attend(Arc::new(move |base: &Path, sighting| drop(sender.send((base.to_owned(), sighting)))))?;
         }
+        let (filling, to_fill) = channel();
+        let _ = self.filling.set(filling);
+        let engine = Arc::downgrade(self);
+        thread("jobgate-fill", move || Self::keep_filling(&engine, &to_fill))?;
         let engine = Arc::downgrade(self);
         thread("jobgate-watch", move || watch(&engine, &receiver))?;
         let engine = Arc::downgrade(self);
@@ -204,7 +208,8 @@ impl Engine {
         let canceling: Vec<JobKey> =
             unfinished.iter().filter(|record| record.cancel).map(|record| record.job.key).collect();
         self.look_at_all(unfinished)?;
-        let open = self.store.read(|connection| runs::all_open(connection, &self.prefixes()))?;
+        let which = if ask { runs::all_open } else { runs::all_intended };
+        let open = self.store.read(|connection| which(connection, &self.prefixes()))?;
         for run in open.iter().filter(|run| run.phase == Phase::Intended) {
             self.recover(run).unwrap_or_else(|error| {
                 let certain_later = error.kind() == ErrorKind::Timeout;

@@ -6,14 +6,13 @@
 //! takes it for somebody else's.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use jobgate_model::{Error, ErrorKind, Evidence, JobNdx, State, Transition};
 
-use super::launch::Turn;
 use super::{Engine, policy};
 use crate::callbacks::Courier;
 use crate::gateway::Bell;
+use crate::process;
 use crate::store::history::{self, Absorbed, Arrival, Look};
 use crate::store::jobs::{self, JobRecord};
 use crate::store::runs;
@@ -47,48 +46,35 @@ impl Engine {
         evidence: Evidence,
         rule: Rule,
     ) -> Result<(Option<i64>, JobRecord), Error> {
-        match self.append(record, transition, rule)? {
-            Appended::Over(record, tail) => {
-                let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
-                Ok((None, absorbed.map_or(record, |absorbed| absorbed.record)))
-            }
-            Appended::Row(record, tail, offset, journal) => {
-                let look = Look::Tail(Some((offset, evidence)));
-                let absorbed = self.take_in(&record, tail, look)?.ok_or_else(policy::missing)?;
-                drop(journal);
-                Ok((absorbed.events.last().copied(), absorbed.record))
+        loop {
+            match self.append(record, transition, rule)? {
+                Appended::Over(record, tail) => {
+                    let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
+                    return Ok((None, absorbed.map_or(record, |absorbed| absorbed.record)));
+                }
+                Appended::Row(record, tail, offset, journal) => {
+                    let look = Look::Tail(Some((offset, evidence)));
+                    let absorbed = self.take_in(&record, tail, look)?.ok_or_else(policy::missing)?;
+                    if !absorbed.moved {
+                        drop(journal);
+                        return Ok((absorbed.events.last().copied(), absorbed.record));
+                    }
+                    // the run was queued meanwhile, which comes first
+                    journal.cut(offset).map_err(|error| cannot_write(&record.job.base, error))?;
+                }
             }
         }
     }
 
-    /// Appends the `queued` row of a run that its batch system keeps, and has it taken in by the way: whether it was, or the run
-    /// is over already. If this process dies, whoever looks next takes the row in; if the power fails and the row is lost with the
-    /// index's last moments, the run is intended still, and is found by its marker before anything is submitted. Until the row
-    /// is in the index the run stays in hand, and the history locked.
-    pub(super) fn record_later(
-        &self,
-        record: &JobRecord,
-        transition: &Transition,
-        turn: &Arc<Turn>,
-    ) -> Result<bool, Error> {
-        match self.append(record, transition, Rule::UnlessOver)? {
-            Appended::Over(record, tail) => self.take_in(&record, tail, Look::Tail(None)).map(|_| false),
-            Appended::Row(record, tail, offset, journal) => {
-                let arrival = self.arrival(&record, tail, Look::Tail(Some((offset, Evidence::Gateway))));
-                let (courier, bell, turn) = (Arc::clone(&self.courier), Arc::clone(&self.bell), Arc::clone(turn));
-                let then = move |outcome: Result<Option<Absorbed>, Error>| {
-                    match outcome {
-                        Ok(absorbed) => absorbed.iter().for_each(|absorbed| follow_up(&courier, &bell, absorbed)),
-                        Err(error) => {
-                            tracing::warn!(job = %record.job.jobid, error = error.chain(), "what was recorded is taken in later");
-                        }
-                    }
-                    drop((journal, turn));
-                };
-                self.store.write_later(move |connection| history::absorb(connection, &arrival), then);
-                Ok(true)
-            }
-        }
+    /// Records a run as queued that its batch system keeps, whose job's history was not begun: the index has it first. Whether it
+    /// was recorded, or the run is over already. It outlives this process; if a power failure takes it, the run is intended
+    /// still, and is found by its marker before anything is submitted.
+    pub(super) fn record_first(&self, key: JobKey, transition: Transition) -> Result<bool, Error> {
+        let now = self.now();
+        let absorbed =
+            self.store.write_unsynced(move |connection| history::advance(connection, key, transition, now))?;
+        absorbed.iter().for_each(|absorbed| follow_up(&self.courier, &self.bell, absorbed));
+        Ok(absorbed.is_some())
     }
 
     /// Appends a transition to the job's history, and gives all that is to be taken in with it.
@@ -105,6 +91,8 @@ impl Engine {
             .store
             .read(|connection| Ok((jobs::by_key(connection, key)?, runs::state(connection, key, jobndx)?)))?;
         let record = record.ok_or_else(policy::missing)?;
+        // what the index knows, and the tree does not (yet), comes first
+        self.complete(&mut journal, &record)?;
         let mut tail = journal.tail(record.offset).map_err(failed)?;
         if rule == Rule::UnlessOver && is_over(recorded, jobndx, &tail) {
             return Ok(Appended::Over(record, tail));
@@ -182,27 +170,59 @@ impl Engine {
         let failed = |error: std::io::Error| cannot_write(base, error);
         let mut journal = Journal::lock(base).map_err(failed)?;
         let record = self.by_key(record.job.key)?;
-        let file = journal.tail(0).map_err(failed)?;
-        if file.end >= record.offset {
+        if journal.tail(0).map_err(failed)?.end >= record.offset {
             drop(journal);
             return self.look(record);
         }
-        let known = self.store.read(|connection| jobs::transitions(connection, record.job.key))?;
-        let found: Vec<&Transition> = file.rows.iter().map(|row| &row.transition).collect();
-        if found.len() <= known.len() && known.iter().zip(&found).all(|(a, b)| a == *b) {
-            tracing::warn!(job = %record.job.jobid, "the job's history lost rows; writing them again");
-            for row in &known[found.len()..] {
-                journal.append(row).map_err(failed)?;
-            }
-        } else {
-            tracing::warn!(job = %record.job.jobid, "the job's history was rewritten; reading it anew");
+        if journal.size().map_err(failed)? == 0 && self.is_being_handed_over(record.job.key)? {
+            // its history is not begun yet, and goes on in a moment
+            return Ok(record);
         }
+        if self.complete(&mut journal, &record)? {
+            return Ok(record);
+        }
+        tracing::warn!(job = %record.job.jobid, "the job's history was rewritten; reading it anew");
         let tail = journal.tail(0).map_err(failed)?;
         let record = JobRecord { offset: 0, ..record };
         let key = record.job.key;
         self.store.update(move |connection| jobs::reset(connection, key))?;
         let absorbed = self.take_in(&record, tail, Look::Import)?;
         Ok(absorbed.ok_or_else(policy::missing)?.record)
+    }
+
+    /// Whether a living process has a run of the job in its hands.
+    fn is_being_handed_over(&self, key: JobKey) -> Result<bool, Error> {
+        let in_hand = |run: &runs::OpenRun| {
+            run.phase == runs::Phase::Intended && run.claim.as_deref().is_some_and(process::alive)
+        };
+        Ok(self.store.read(|connection| runs::of_job(connection, key))?.iter().any(in_hand))
+    }
+
+    /// Writes rows that the index has and the history has not; whether it has all of them then, and nothing else. Where there are
+    /// none, the directory is one that was only reserved, and the job's other files are made, too.
+    fn complete(&self, journal: &mut Journal, record: &JobRecord) -> Result<bool, Error> {
+        let failed = |error: std::io::Error| cannot_write(&record.job.base, error);
+        let size = journal.size().map_err(failed)?;
+        if size >= record.offset {
+            return Ok(size == record.offset);
+        }
+        let found = journal.tail(0).map_err(failed)?.rows;
+        let known = self.store.read(|connection| jobs::transitions(connection, record.job.key))?;
+        let is_same = |(a, b): (&Transition, &Row)| *a == b.transition;
+        if found.len() > known.len() || !known.iter().zip(&found).all(is_same) {
+            return Ok(false);
+        }
+        if size > 0 {
+            tracing::warn!(job = %record.job.jobid, "the job's history lost rows; writing them again");
+        }
+        for row in &known[found.len()..] {
+            journal.append(row).map_err(failed)?;
+        }
+        if size == 0 && !matches!(tree::read_spec(&record.job.base), Ok(Some(_))) {
+            // last: nobody takes a directory without it for a job
+            tree::describe(&record.job.base, &self.stored_spec(record.job.key)?).map_err(failed)?;
+        }
+        Ok(journal.size().map_err(failed)? == record.offset)
     }
 
     /// The job's directory is gone: somebody (psik's `rm`) deleted it, so it is dropped from the index.

@@ -39,6 +39,8 @@ pub(crate) struct Absorbed {
     pub(crate) events: Vec<i64>,
     /// Whether a callback is to be sent.
     pub(crate) callbacks: bool,
+    /// The index had got on since our own row was appended: it was not taken in.
+    pub(crate) moved: bool,
     /// What the job's console should say: callbacks that wait behind one that failed.
     pub(crate) notes: Vec<String>,
 }
@@ -54,9 +56,33 @@ pub(crate) fn absorb(connection: &Connection, arrival: &Arrival) -> Result<Optio
     take_in(connection, arrival).map_err(|error| broken("record a transition", error))
 }
 
+/// Takes in a row that is not in the job's history yet, and will be the next one there. `Ok(None)`: its run is over.
+pub(crate) fn advance(
+    connection: &Connection,
+    key: JobKey,
+    transition: Transition,
+    now: f64,
+) -> Result<Option<Absorbed>, Error> {
+    let reading = |error| broken("read the index", error);
+    let state = super::runs::state(connection, key, transition.jobndx).map_err(reading)?;
+    let Some(record) = jobs::by_key(connection, key).map_err(reading)? else { return Ok(None) };
+    if state.is_some_and(State::is_final) {
+        return Ok(None);
+    }
+    let offset = record.offset;
+    let end = offset + transition.to_row().len() as u64;
+    let tail = Tail { rows: vec![Row { offset, transition }], end };
+    let look = Look::Tail(Some((offset, Evidence::Gateway)));
+    absorb(connection, &Arrival { key, from: offset, tail, look, reported: Vec::new(), now })
+}
+
 fn take_in(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<Option<Absorbed>> {
     let Some(mut record) = jobs::by_key(connection, arrival.key)? else { return Ok(None) };
     let mut events = Vec::new();
+    let moved = matches!(arrival.look, Look::Tail(Some((offset, _))) if offset < record.offset);
+    if moved {
+        return Ok(Some(Absorbed { record, events, callbacks: false, moved, notes: Vec::new() }));
+    }
     let mut told = deliveries::Queue::open(connection, &record)?;
     if arrival.from <= record.offset && arrival.tail.end > record.offset {
         let known = record.offset;
@@ -65,7 +91,7 @@ fn take_in(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<Optio
                 Look::Tail(Some((offset, evidence))) if offset == row.offset => Some(evidence),
                 _ => None,
             };
-            let seq = enter(connection, &record, row, own.unwrap_or(Evidence::Tree), arrival.now)?;
+            let seq = enter(connection, arrival.key, row, own.unwrap_or(Evidence::Tree), arrival.now)?;
             let ours = apply(connection, &mut record, &row.transition, arrival.now)?;
             events.push(seq);
             let reported = own.is_none() && arrival.reported.contains(&row.transition.jobndx);
@@ -81,12 +107,13 @@ fn take_in(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<Optio
         save(connection, &mut record)?;
         usage::changed(connection, arrival.key)?;
     }
-    Ok(Some(Absorbed { callbacks: told.any(), notes: told.notes(), record, events }))
+    Ok(Some(Absorbed { callbacks: told.any(), moved, notes: told.notes(), record, events }))
 }
 
-fn enter(
+/// Enters the event of a row. Only with a job that begins with it does nothing follow from that.
+pub(crate) fn enter(
     connection: &Connection,
-    record: &JobRecord,
+    key: JobKey,
     row: &Row,
     evidence: Evidence,
     now: f64,
@@ -97,7 +124,7 @@ fn enter(
             "INSERT INTO event (job, time, jobndx, state, info, evidence, recorded, offset) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .insert(params![
-            record.job.key.0,
+            key.0,
             transition.time,
             transition.jobndx,
             transition.state.code(),

@@ -82,9 +82,22 @@ pub(crate) fn prefix_id(connection: &Connection, path: &Path) -> rusqlite::Resul
     connection.prepare_cached("INSERT INTO prefix (path) VALUES (?1)")?.insert([&text])
 }
 
-/// Enters a job without any history. An entry that a look at the tree made in the meantime is replaced: whoever made the
-/// directory knows more.
-pub(crate) fn insert(connection: &Connection, new: &NewRecord) -> rusqlite::Result<JobKey> {
+/// How a job that is entered begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beginning<'a> {
+    /// Its first row, which has been, or will be, the first of its history.
+    pub(crate) first: &'a Transition,
+    /// So many runs are intended.
+    pub(crate) runs: usize,
+}
+
+/// Enters a job, without any history unless a beginning is given. An entry that a look at the tree made in the meantime is
+/// replaced: whoever made the directory knows more.
+pub(crate) fn insert(
+    connection: &Connection,
+    new: &NewRecord,
+    beginning: Option<Beginning<'_>>,
+) -> rusqlite::Result<JobKey> {
     let prefix = prefix_id(connection, &new.prefix)?;
     let adopted: Option<i64> = connection
         .prepare_cached("SELECT key FROM job WHERE prefix = ?1 AND jobid = ?2")?
@@ -93,11 +106,13 @@ pub(crate) fn insert(connection: &Connection, new: &NewRecord) -> rusqlite::Resu
     if let Some(key) = adopted {
         forget(connection, JobKey(key))?;
     }
+    let first = beginning.map(|beginning| beginning.first);
+    let runs = beginning.map_or(0, |beginning| beginning.runs as i64);
     let key = connection
         .prepare_cached(
             "INSERT INTO job (prefix, jobid, number, name, owner, backend, generation, created, updated, jobndx, state, info,
                               live, next_ndx, offset)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 0, 0, '', 0, 1, 0)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, 1 + ?11, ?12)",
         )?
         .insert(params![
             prefix,
@@ -107,7 +122,11 @@ pub(crate) fn insert(connection: &Connection, new: &NewRecord) -> rusqlite::Resu
             new.owner,
             new.backend,
             new.generation.number(),
-            new.created
+            new.created,
+            first.map_or(new.created, |first| first.time),
+            first.map_or("", |first| first.info.as_str()),
+            runs,
+            first.map_or(0, |first| first.to_row().len() as i64)
         ])?;
     let config = serde_json::to_string(&new.config).unwrap_or_default();
     connection
@@ -201,10 +220,13 @@ pub(super) fn json_list(texts: impl IntoIterator<Item = impl Into<String>>) -> S
     texts.into_iter().map(|text| serde_json::Value::String(text.into())).collect::<serde_json::Value>().to_string()
 }
 
-/// Jobs of these prefixes with something under way, or to be canceled.
+/// Jobs of these prefixes with something under way, or to be canceled; but for those whose files nobody writes while they run,
+/// because they are described to their batch system and run elsewhere.
 pub(crate) fn unfinished(connection: &Connection, prefixes: &[&Path]) -> rusqlite::Result<Vec<JobRecord>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM job INDEXED BY job_unfinished JOIN prefix ON prefix.id = job.prefix WHERE job.live > 0 OR job.cancel = 1"
+        "SELECT {COLUMNS} FROM job INDEXED BY job_unfinished JOIN prefix ON prefix.id = job.prefix
+         WHERE (job.live > 0 OR job.cancel = 1)
+           AND (job.cancel = 1 OR NOT EXISTS (SELECT 1 FROM run WHERE run.job = job.key AND phase = 1 AND described = 1))"
     );
     let all = connection.prepare_cached(&sql)?.query_map([], record)?.collect::<rusqlite::Result<Vec<JobRecord>>>()?;
     Ok(all

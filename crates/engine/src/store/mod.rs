@@ -21,7 +21,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use jobgate_model::{Error, ErrorKind};
 use rusqlite::Connection;
-use writing::Writing;
+use writing::{Until, Writing};
 
 /// How many connections read at the same time. Reads are short; more would only push each other out of the cache.
 const READERS: usize = 8;
@@ -71,17 +71,15 @@ impl Store {
         &self,
         operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.writing.write(operation)
+        self.writing.write(Until::Synced, operation)
     }
 
-    /// Has a write done with the next one that somebody waits for, or in a moment, and tells `then` what came of it. Nobody
-    /// waits for it to be durable, which it is a little later; it is lost with this process, or in a power failure.
-    pub(crate) fn write_later<T: 'static>(
+    /// The same; returns when the write outlives this process. In a power failure it may be lost for a moment longer.
+    pub(crate) fn write_unsynced<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
-        then: impl FnOnce(Result<T, Error>) + Send + 'static,
-    ) {
-        self.writing.write_later(operation, then);
+    ) -> Result<T, Error> {
+        self.writing.write(Until::Committed, operation)
     }
 
     /// [`Self::write`] for a write that fails with SQLite's errors only.

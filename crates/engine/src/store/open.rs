@@ -11,11 +11,12 @@ use rusqlite::{Connection, OpenFlags};
 use super::broken;
 
 /// The schema's history; the index's `user_version` counts how many of them it has.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_index.sql"),
     include_str!("migrations/0002_shares.sql"),
     include_str!("migrations/0003_usage.sql"),
     include_str!("migrations/0004_handed.sql"),
+    include_str!("migrations/0005_sent.sql"),
 ];
 
 /// What a connection that writes, and one of those that read, keep of the index in memory, in KiB. There are several readers,

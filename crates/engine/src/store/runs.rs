@@ -33,6 +33,10 @@ pub(crate) struct Intent {
     pub(crate) claim: String,
     /// When they were intended.
     pub(crate) time: f64,
+    /// They were sent already, not later than then, and nobody was promised anything yet.
+    pub(crate) sent: Option<f64>,
+    /// The job is described in its batch system's own terms.
+    pub(crate) described: bool,
 }
 
 /// A run that is not over.
@@ -55,12 +59,19 @@ pub(crate) struct OpenRun {
     pub(crate) at_most: Option<i64>,
     pub(crate) intended: f64,
     pub(crate) boot: Option<String>,
+    pub(crate) sent: Option<f64>,
+    /// It is not sent again.
+    pub(crate) once: bool,
+    pub(crate) described: bool,
 }
 
 impl OpenRun {
     /// The run as a backend knows it.
     pub(crate) fn to_ref(&self) -> RunRef {
-        let earlier = self.phase == Phase::Intended && self.boot.as_deref() != Some(process::boot_id());
+        let earlier = self.boot.as_deref() != Some(process::boot_id());
+        // what is not sent again was not sent later, either
+        let until = if earlier && !self.once { Some(process::booted()) } else { self.sent };
+        let untold = until.filter(|_| self.phase == Phase::Intended);
         RunRef {
             base: self.base.clone(),
             jobid: self.jobid.clone(),
@@ -69,7 +80,8 @@ impl OpenRun {
             marker: self.marker.clone(),
             native: self.native.clone().map(NativeId),
             since: self.queued,
-            untold: earlier.then(|| Untold { intended: self.intended, booted: process::booted() }),
+            described: self.described,
+            untold: untold.map(|until| Untold { since: self.intended, until }),
         }
     }
 }
@@ -87,10 +99,21 @@ pub(crate) fn intend(
             "UPDATE job SET next_ndx = next_ndx + ?2, live = live + ?2, cancel = 0 WHERE key = ?1 RETURNING next_ndx",
         )?
         .query_row(params![key.0, count], |row| row.get(0))?;
-    let first = next - count;
+    enter(connection, key, next - count, intent, marker)?;
+    Ok((next - count..next).collect())
+}
+
+/// Enters the runs of one start, from this number on.
+pub(crate) fn enter(
+    connection: &Connection,
+    key: JobKey,
+    first: JobNdx,
+    intent: &Intent,
+    marker: &str,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO run (job, jobndx, phase, marker, claim, task, first, at_most, environment, intended, boot)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO run (job, jobndx, phase, marker, claim, task, first, at_most, environment, intended, boot, sent, once, described)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11 IS NOT NULL, ?12)",
     )?;
     for (jobndx, task) in (first..).zip(&intent.tasks) {
         statement.execute(params![
@@ -103,10 +126,12 @@ pub(crate) fn intend(
             intent.at_most,
             intent.environment,
             intent.time,
-            process::boot_id()
+            process::boot_id(),
+            intent.sent,
+            intent.described
         ])?;
     }
-    Ok((first..next).collect())
+    Ok(())
 }
 
 /// Takes an intent back that the batch system refused; the jobndx is free again if it was the last.
@@ -152,9 +177,18 @@ pub(crate) fn unclaim(connection: &Connection, key: JobKey, jobndx: JobNdx) -> r
     Ok(())
 }
 
+/// The same, when that was told to who asked for it: then it is sent again as soon as it is certain that it did not arrive.
+pub(crate) fn promise(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE run SET claim = NULL, once = 0 WHERE job = ?1 AND jobndx = ?2 AND phase = 0")?
+        .execute(params![key.0, jobndx])?;
+    Ok(())
+}
+
 const COLUMNS: &str =
     "job.key, prefix.path, job.jobid, job.backend, run.jobndx, run.state, run.phase, run.marker, run.native,
-    run.queued, run.claim, run.task, run.first, run.at_most, job.owner, run.intended, run.boot";
+    run.queued, run.claim, run.task, run.first, run.at_most, job.owner, run.intended, run.boot,
+    run.sent, run.once, run.described";
 
 fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
     let jobid =
@@ -181,6 +215,9 @@ fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
         owner: row.get(14)?,
         intended: row.get(15)?,
         boot: row.get(16)?,
+        sent: row.get(17)?,
+        once: row.get(18)?,
+        described: row.get(19)?,
     })
 }
 
@@ -202,6 +239,15 @@ pub(crate) fn state(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rus
     Ok(state.flatten().map(jobs::state))
 }
 
+/// What the batch system calls a run, if that is known.
+pub(crate) fn native(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<String>> {
+    let native: Option<Option<String>> = connection
+        .prepare_cached("SELECT native FROM run WHERE job = ?1 AND jobndx = ?2")?
+        .query_row(params![key.0, jobndx], |row| row.get(0))
+        .optional()?;
+    Ok(native.flatten())
+}
+
 /// One run, if it is not over, and the environment that it was intended with.
 pub(crate) fn one(
     connection: &Connection,
@@ -218,9 +264,19 @@ pub(crate) fn one(
 
 /// All runs of jobs of these prefixes that are not over.
 pub(crate) fn all_open(connection: &Connection, prefixes: &[&Path]) -> rusqlite::Result<Vec<OpenRun>> {
+    all(connection, prefixes, "run.phase < 2")
+}
+
+/// Those of them that are intended.
+pub(crate) fn all_intended(connection: &Connection, prefixes: &[&Path]) -> rusqlite::Result<Vec<OpenRun>> {
+    // both terms, so that the index of those that are open serves
+    all(connection, prefixes, "run.phase < 2 AND run.phase = 0")
+}
+
+fn all(connection: &Connection, prefixes: &[&Path], which: &'static str) -> rusqlite::Result<Vec<OpenRun>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM run INDEXED BY run_open JOIN job ON job.key = run.job JOIN prefix ON prefix.id = job.prefix
-         WHERE run.phase < 2 ORDER BY run.job, run.jobndx"
+         WHERE {which} ORDER BY run.job, run.jobndx"
     );
     let all = connection.prepare_cached(&sql)?.query_map([], open_run)?.collect::<rusqlite::Result<Vec<OpenRun>>>()?;
     Ok(all.into_iter().filter(|run| run.base.parent().is_some_and(|prefix| prefixes.contains(&prefix))).collect())

@@ -1,14 +1,14 @@
 //! Writing the index: in groups, each of them one transaction, led by one of the threads that wait.
 //!
-//! Most writes are waited for until they are on the disk. Those that are not go along with the next group, or are done a moment
-//! later by a thread of their own, which syncs them a little later.
+//! Most writes are waited for until they are on the disk. Those for which it is enough that they outlive this process are synced
+//! with the next group that has others, or a little later by a thread of their own.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jobgate_model::{Error, ErrorKind};
 use rusqlite::Connection;
@@ -18,9 +18,7 @@ use super::{broken, lock, open};
 /// A thread that leads does so for at most so many groups, one right after the other: to wake another takes time in which
 /// nothing is written, and its own caller waits.
 const ROUNDS: usize = 4;
-/// So long a write that nobody waits for stays for another to take it along.
-const MOMENT: Duration = Duration::from_millis(5);
-/// So much time later it is on the disk.
+/// So much time after it was committed everything is on the disk.
 const UNSYNCED: Duration = Duration::from_millis(50);
 
 type Finish = Box<dyn FnOnce(Result<(), String>)>;
@@ -28,10 +26,20 @@ type Finish = Box<dyn FnOnce(Result<(), String>)>;
 type Operation = Box<dyn FnOnce(Result<&Connection, &str>) -> Finish + Send>;
 type Lead = Box<dyn Fn() + Send>;
 
-/// A write that waits, and how to tell its thread to lead the next group; `None`: no thread waits for it.
+/// A write that waits, and how to tell its thread to lead the next group.
 struct Waiting {
     operation: Operation,
-    lead: Option<Lead>,
+    lead: Lead,
+    until: Until,
+}
+
+/// Until when a write is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// It is on the disk.
+    Synced,
+    /// It is committed.
+    Committed,
 }
 
 /// What a waiting thread is told.
@@ -65,10 +73,10 @@ struct Shared {
     told: Condvar,
 }
 
-/// What the thread is told.
+/// What the thread that syncs is told.
 #[derive(Default)]
 struct Later {
-    waits: bool,
+    unsynced: bool,
     ends: bool,
 }
 
@@ -87,6 +95,7 @@ impl Writing {
 
     pub(super) fn write<T: Send + 'static>(
         &self,
+        until: Until,
         operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = channel();
@@ -94,47 +103,48 @@ impl Writing {
         let (lead, answer): (Sender<Word<T>>, _) = (sender.clone(), sender);
         let lead: Lead = Box::new(move || drop(lead.send(Word::Lead)));
         let operation = package(operation, move |result| drop(answer.send(Word::Answer(result))));
-        lock(&self.shared.waiting).push(Waiting { operation, lead: Some(lead) });
+        lock(&self.shared.waiting).push(Waiting { operation, lead, until });
         // Whoever has the connection when this waits will see it, and have it led.
         match self.shared.sole.try_lock() {
-            Ok(sole) => self.shared.lead(sole),
-            Err(TryLockError::Poisoned(poisoned)) => self.shared.lead(poisoned.into_inner()),
+            Ok(sole) => self.lead(sole),
+            Err(TryLockError::Poisoned(poisoned)) => self.lead(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {}
         }
         loop {
             match receiver.recv() {
                 Ok(Word::Answer(answer)) => return answer,
-                Ok(Word::Lead) => self.shared.lead(lock(&self.shared.sole)),
+                Ok(Word::Lead) => self.lead(lock(&self.shared.sole)),
                 Err(_) => return Err(Error::new(ErrorKind::Unavailable, "cannot write the index")),
             }
         }
     }
 
-    pub(super) fn write_later<T: 'static>(
-        &self,
-        operation: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
-        then: impl FnOnce(Result<T, Error>) + Send + 'static,
-    ) {
-        lock(&self.shared.waiting).push(Waiting { operation: package(operation, then), lead: None });
+    /// Leads, and sees to it that what was committed is synced.
+    fn lead(&self, sole: MutexGuard<'_, Sole>) {
+        if self.shared.lead(sole) {
+            return;
+        }
         let mut thread = lock(&self.thread);
         if thread.is_none() {
             let shared = Arc::clone(&self.shared);
-            let begun = std::thread::Builder::new().name("jobgate-later".into()).spawn(move || shared.attend());
+            let begun = std::thread::Builder::new().name("jobgate-sync".into()).spawn(move || shared.attend());
             *thread = begun.ok();
         }
         let has_thread = thread.is_some();
         drop(thread);
         if has_thread {
-            lock(&self.shared.later).waits = true;
-            self.shared.told.notify_one();
+            let mut later = lock(&self.shared.later);
+            if !std::mem::replace(&mut later.unsynced, true) {
+                self.shared.told.notify_one();
+            }
         } else {
-            self.shared.do_rest();
+            self.shared.sync();
         }
     }
 }
 
 impl Drop for Writing {
-    /// What waits is done. A short process leaves its writes in the log, unless that has grown so that the next one would be long
+    /// A short process leaves its writes in the log, unless that has grown so that the next one would be long
     /// in reading it.
     fn drop(&mut self) {
         lock(&self.shared.later).ends = true;
@@ -147,62 +157,42 @@ impl Drop for Writing {
 }
 
 impl Shared {
-    /// Does all writes that wait, in one transaction, then those that came meanwhile, and at last finds another leader.
-    fn lead(&self, mut sole: MutexGuard<'_, Sole>) {
+    /// Does all writes that wait, in one transaction, then those that came meanwhile, and at last finds another leader. Whether
+    /// all is synced that was committed.
+    fn lead(&self, mut sole: MutexGuard<'_, Sole>) -> bool {
         for _ in 0..ROUNDS {
-            let mut waiting = lock(&self.waiting);
-            if !waiting.iter().any(|one| one.lead.is_some()) {
+            let group = std::mem::take(&mut *lock(&self.waiting));
+            if group.is_empty() {
                 break;
             }
-            let group = std::mem::take(&mut *waiting);
-            drop(waiting);
             sole.commit(group);
         }
+        let synced = sole.synced;
         drop(sole);
-        let waiting = lock(&self.waiting);
-        if let Some(next) = waiting.iter().find_map(|one| one.lead.as_ref()) {
-            next();
+        if let Some(next) = lock(&self.waiting).first() {
+            (next.lead)();
         }
+        synced
     }
 
-    /// Does what is left, although perhaps nobody waits for it.
-    fn do_rest(&self) {
-        let mut sole = lock(&self.sole);
-        let group = std::mem::take(&mut *lock(&self.waiting));
-        if !group.is_empty() {
-            sole.commit(group);
-        }
-        // and whoever came meanwhile
-        self.lead(sole);
-    }
-
-    /// The thread for writes that nobody waits for.
+    /// The thread that syncs what nobody has synced for a while.
     fn attend(&self) {
-        let mut due: Option<Instant> = None;
         loop {
             let mut later = lock(&self.later);
-            while !later.waits && !later.ends {
-                let left = due.map(|at| at.saturating_duration_since(Instant::now()));
-                later = match left {
-                    Some(Duration::ZERO) => break,
-                    Some(left) => self.told.wait_timeout(later, left).unwrap_or_else(PoisonError::into_inner).0,
-                    None => self.told.wait(later).unwrap_or_else(PoisonError::into_inner),
-                };
+            while !later.unsynced && !later.ends {
+                later = self.told.wait(later).unwrap_or_else(PoisonError::into_inner);
+            }
+            if !later.ends {
+                drop(later);
+                std::thread::sleep(UNSYNCED);
+                later = lock(&self.later);
             }
             let ends = later.ends;
-            let waits = std::mem::take(&mut later.waits) || ends;
+            later.unsynced = false;
             drop(later);
-            if waits {
-                if !ends {
-                    std::thread::sleep(MOMENT);
-                }
-                self.do_rest();
-            }
             let synced = lock(&self.sole).synced;
-            due = if synced { None } else { due.or_else(|| Some(Instant::now() + UNSYNCED)) };
-            if due.is_some_and(|at| ends || at <= Instant::now()) {
+            if !synced {
                 self.sync();
-                due = None;
             }
             if ends {
                 return;
@@ -220,10 +210,10 @@ impl Shared {
 }
 
 impl Sole {
-    /// Does a group of writes in one transaction. It is synced if somebody waits for one of them.
+    /// Does a group of writes in one transaction. It is synced if somebody waits for that.
     fn commit(&mut self, group: Vec<Waiting>) {
-        let is_waited_for = group.iter().any(|one| one.lead.is_some());
-        let outcome = self.sync_commits(is_waited_for).and_then(|()| self.connection.execute_batch("BEGIN IMMEDIATE"));
+        let syncs = group.iter().any(|one| one.until == Until::Synced);
+        let outcome = self.sync_commits(syncs).and_then(|()| self.connection.execute_batch("BEGIN IMMEDIATE"));
         let mut group = group.into_iter().map(|one| one.operation);
         let mut finish = Vec::new();
         let mut result = outcome.map_err(|error| error.to_string());
@@ -243,7 +233,7 @@ impl Sole {
         }
         if result.is_ok() {
             // all that is before it in the log is synced with it
-            self.synced = is_waited_for;
+            self.synced = syncs;
         }
         for one in finish {
             one(result.clone());
@@ -305,8 +295,6 @@ fn in_savepoint<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use super::super::Store;
     use super::*;
 
@@ -327,36 +315,20 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_is_done_soon_and_told() {
+    fn what_is_only_committed_is_there_and_synced_a_little_later() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
-        let (tell, told) = channel();
-        let again = tell.clone();
-        store.write_later(note("a"), move |outcome| tell.send(outcome.is_ok()).unwrap());
-        assert!(told.recv().unwrap() && has(&store, "a"));
-        store.write_later(note("a"), move |outcome| again.send(outcome.is_ok()).unwrap());
-        assert!(!told.recv().unwrap(), "it is there already");
-    }
-
-    #[test]
-    fn it_goes_along_with_what_is_waited_for() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
-        for n in 0..20 {
-            let (early, late): (&'static str, &'static str) = (format!("early{n}").leak(), format!("late{n}").leak());
-            store.write_later(note(early), drop);
-            store.write(note(late)).unwrap();
-            assert!(has(&store, early) && has(&store, late), "in this order");
+        store.write_unsynced(note("a")).unwrap();
+        assert!(has(&store, "a"));
+        store.write_unsynced(note("a")).unwrap_err();
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !lock(&store.writing.shared.sole).synced {
+            assert!(std::time::Instant::now() < end, "nobody has synced it");
+            std::thread::yield_now();
         }
-    }
-
-    #[test]
-    fn it_is_done_when_the_index_is_closed() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
-        store.write_later(note("a"), drop);
+        store.write_unsynced(note("b")).unwrap();
         drop(store);
-        assert!(has(&open(dir.path()), "a"));
+        assert!(has(&open(dir.path()), "b"));
     }
 
     #[test]
@@ -364,13 +336,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state/index.db");
         let mut sole = Sole { connection: open::writer(&path).unwrap(), syncs: true, synced: true };
-        let waiting = |key, lead: Option<Lead>| Waiting { operation: package(note(key), drop), lead };
-        let nobody = || -> Lead { Box::new(|| ()) };
+        let waiting = |key, until| Waiting { operation: package(note(key), drop), lead: Box::new(|| ()), until };
         let mode =
             |sole: &Sole| sole.connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)).unwrap();
-        sole.commit(vec![waiting("a", None)]);
+        sole.commit(vec![waiting("a", Until::Committed)]);
         assert_eq!((sole.synced, mode(&sole)), (false, 1), "NORMAL");
-        sole.commit(vec![waiting("b", None), waiting("c", Some(nobody()))]);
+        sole.commit(vec![waiting("b", Until::Committed), waiting("c", Until::Synced)]);
         assert_eq!((sole.synced, mode(&sole)), (true, 2), "FULL");
     }
 }

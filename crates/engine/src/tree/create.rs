@@ -1,42 +1,36 @@
 //! Making, restoring and deleting job directories.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use jobgate_model::{DESCRIPTION, JobId, JobSpec, Transition};
-
-use super::spec::LARGEST;
+use jobgate_model::{DESCRIBED, JobId, JobSpec, Transition};
 
 /// Makes `PREFIX/JOBID` with all its files. `AlreadyExists` means that somebody else has that id; nothing was changed.
 /// After any other error nothing is left behind. `spec.directory` must be set; a `work/` is made when it names that.
-/// `description`: what is kept beside it for the batch system.
-pub fn create(base: &Path, spec: &JobSpec, description: Option<&[u8]>, history: &[Transition]) -> io::Result<()> {
+pub fn create(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
     directory(base)?;
-    fill(base, spec, description, history).inspect_err(|_| drop(fs::remove_dir_all(base)))
+    fill(base, spec, history).inspect_err(|_| drop(fs::remove_dir_all(base)))
+}
+
+/// Makes `PREFIX/JOBID` and nothing in it: nobody else gets that id, and nobody takes it for a job before [`describe`].
+/// `AlreadyExists` as above.
+pub fn reserve(base: &Path) -> io::Result<()> {
+    directory(base)
+}
+
+/// Writes a job's `spec.json`.
+pub fn describe(base: &Path, spec: &JobSpec) -> io::Result<()> {
+    let mode = if spec.has_secret() { 0o600 } else { 0o644 };
+    write(&base.join("spec.json"), spec.to_spec_json().as_bytes(), mode)
 }
 
 /// Makes again what is missing or torn of a job's tree, from what the index knows.
-pub fn restore(base: &Path, spec: &JobSpec, description: Option<&[u8]>, history: &[Transition]) -> io::Result<()> {
+pub fn restore(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
     match directory(base) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => fill(base, spec, description, history),
-    }
-}
-
-/// What a job's directory has to say of it in its batch system's own terms; `None`: nothing.
-pub fn read_description(base: &Path) -> io::Result<Option<Vec<u8>>> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(base.join(DESCRIPTION));
-    match opened {
-        Ok(file) => {
-            let mut bytes = Vec::new();
-            file.take(LARGEST).read_to_end(&mut bytes)?;
-            Ok(Some(bytes))
-        }
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error),
+        _ => fill(base, spec, history),
     }
 }
 
@@ -50,11 +44,11 @@ pub fn remove(prefix: &Path, jobid: &JobId) -> io::Result<()> {
     }
 }
 
-fn fill(base: &Path, spec: &JobSpec, description: Option<&[u8]>, history: &[Transition]) -> io::Result<()> {
+fn fill(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
     let work = base.join("work");
     let wanted = [Some(base.join("log")), (spec.directory.as_deref().map(Path::new) == Some(&work)).then_some(work)];
     // what is described to its batch system runs elsewhere, and nothing is written here; `log` is made when it is
-    for path in wanted.into_iter().flatten().filter(|_| description.is_none()) {
+    for path in wanted.into_iter().flatten().filter(|_| spec.attribute(DESCRIBED).is_none()) {
         match directory(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -62,12 +56,8 @@ fn fill(base: &Path, spec: &JobSpec, description: Option<&[u8]>, history: &[Tran
     }
     let rows: String = history.iter().map(Transition::to_row).collect();
     write(&base.join("status.csv"), rows.as_bytes(), 0o644)?;
-    if let Some(description) = description {
-        write(&base.join(DESCRIPTION), description, 0o600)?;
-    }
     // Last, because psik ignores directories without it: nobody sees a half-made job.
-    let mode = if spec.has_secret() { 0o600 } else { 0o644 };
-    write(&base.join("spec.json"), spec.to_spec_json().as_bytes(), mode)
+    describe(base, spec)
 }
 
 fn directory(path: &Path) -> io::Result<()> {
@@ -101,12 +91,12 @@ mod tests {
         let base = dir.path().join("5.250");
         let mut spec = JobSpec::new("true");
         spec.directory = Some(base.join("work").to_str().unwrap().into());
-        create(&base, &spec, None, &[new_row()]).unwrap();
+        create(&base, &spec, &[new_row()]).unwrap();
         let mut names: Vec<_> = fs::read_dir(&base).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["log", "spec.json", "status.csv", "work"]);
         assert_eq!(fs::read_to_string(base.join("status.csv")).unwrap(), "5.25,0,new,{}\n");
-        assert_eq!(create(&base, &spec, None, &[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(create(&base, &spec, &[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(base.join("status.csv")).unwrap(), "5.25,0,new,{}\n", "nothing was changed");
     }
 
@@ -117,7 +107,7 @@ mod tests {
         let mut spec = JobSpec::new("true");
         spec.directory = Some("/".into());
         spec.cb_secret = Some("s".into());
-        create(&base, &spec, None, &[new_row()]).unwrap();
+        create(&base, &spec, &[new_row()]).unwrap();
         assert_eq!(fs::metadata(base.join("spec.json")).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!base.join("work").exists());
     }
@@ -126,7 +116,9 @@ mod tests {
     fn what_runs_elsewhere_has_no_directories_until_something_is_said_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().join("9.000");
-        create(&base, &JobSpec::new("true"), Some(b"{}"), &[new_row()]).unwrap();
+        let mut spec = JobSpec::new("true");
+        spec.attributes.insert(DESCRIBED, "v0.0.42");
+        create(&base, &spec, &[new_row()]).unwrap();
         assert!(!base.join("log").exists() && !base.join("work").exists());
         super::super::console(&base, "words");
         assert_eq!(fs::read_to_string(base.join("log/console")).unwrap(), "words\n");
@@ -136,7 +128,7 @@ mod tests {
     fn a_failure_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().join("missing/7.000");
-        assert!(create(&base, &JobSpec::new("x"), None, &[]).is_err());
+        assert!(create(&base, &JobSpec::new("x"), &[]).is_err());
         assert!(!base.exists());
     }
 
@@ -148,10 +140,8 @@ mod tests {
         fs::write(base.join("spec.json"), "").unwrap();
         let mut spec = JobSpec::new("true");
         spec.directory = Some(base.join("work").to_str().unwrap().into());
-        restore(&base, &spec, None, &[new_row()]).unwrap();
+        restore(&base, &spec, &[new_row()]).unwrap();
         assert!(base.join("work").is_dir());
-        restore(&base, &spec, Some(b"{}"), &[new_row()]).unwrap();
-        assert_eq!(read_description(&base).unwrap().as_deref(), Some(&b"{}"[..]));
         assert_eq!(super::super::read_spec(&base).unwrap().unwrap().spec, spec);
     }
 }

@@ -52,6 +52,16 @@ impl Journal {
         Ok(Self { file })
     }
 
+    /// Its size in bytes.
+    pub fn size(&self) -> io::Result<u64> {
+        self.file.metadata().map(|meta| meta.len())
+    }
+
+    /// Takes back what was appended under this lock, from `offset` on.
+    pub fn cut(&self, offset: u64) -> io::Result<()> {
+        self.file.set_len(offset)
+    }
+
     /// The complete lines from `offset` on.
     pub fn tail(&mut self, offset: u64) -> io::Result<Tail> {
         read_tail(&mut self.file, offset)

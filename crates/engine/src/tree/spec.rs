@@ -8,7 +8,7 @@ use std::path::Path;
 use jobgate_model::{Generation, JobSpec, parse_spec};
 
 /// A spec larger than this is not read (scripts are text, not data).
-pub(super) const LARGEST: u64 = 64 << 20;
+const LARGEST: u64 = 64 << 20;
 /// What psik 1 and 2 write in place of a secret.
 const ASTERISKS: &str = "**********";
 

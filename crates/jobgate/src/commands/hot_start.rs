@@ -89,7 +89,7 @@ fn create(place: &Place, base: &Path, mut spec: JobSpec) -> anyhow::Result<JobSp
     }
     let row =
         Transition { time: Clock::system().now(), jobndx: 0, state: State::New, info: place.config.to_new_info() };
-    match tree::create(base, &spec, None, &[row]) {
+    match tree::create(base, &spec, &[row]) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             bail!("{} exists and has no readable spec.json; remove it first", base.display())
         }

@@ -208,7 +208,7 @@ fn munge_speaks_for_who_runs_the_gateway() {
         (job.1 == "completed").then_some(job.0)
     });
     assert_eq!(fs::read_to_string(&note).unwrap(), format!("alice {number}\n"));
-    assert_eq!(home.rows(&jobid)[1].info, number.to_string());
+    assert_eq!(home.wait_row(&jobid, 1, &["queued"]).info, number.to_string());
     let drain = json!({ "state": ["DRAIN"], "reason": "no" });
     assert_eq!(
         alice.post("/slurm/v0.0.42/node/n1", &drain).json()["errors"][0]["error_number"],

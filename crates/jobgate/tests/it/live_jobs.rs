@@ -53,9 +53,19 @@ pub(crate) fn described(cluster: &Cluster, script: &str) -> Value {
 
 /// Submits with an idempotency key.
 pub(crate) fn submit(client: &mut Client, job: &Value, key: &str) -> std::io::Result<Answer> {
+    submit_with(client, job, &[("idempotency-key", key)])
+}
+
+/// Submits as slurmrestd's clients do.
+pub(crate) fn submit_once(client: &mut Client, job: &Value) -> std::io::Result<Answer> {
+    submit_with(client, job, &[])
+}
+
+fn submit_with(client: &mut Client, job: &Value, headers: &[(&str, &str)]) -> std::io::Result<Answer> {
     let body = json!({ "job": job }).to_string();
-    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
-    client.request("POST", "/slurm/v0.0.42/job/submit", &headers, &Body::Bytes(body.as_bytes()))
+    let mut all = vec![("content-type", "application/json")];
+    all.extend_from_slice(headers);
+    client.request("POST", "/slurm/v0.0.42/job/submit", &all, &Body::Bytes(body.as_bytes()))
 }
 
 #[track_caller]
@@ -63,6 +73,40 @@ fn queued(client: &mut Client, job: &Value, key: &str) -> u64 {
     let answer = submit(client, job, key).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["job_id"].as_u64().unwrap()
+}
+
+#[test]
+fn without_a_key_every_request_is_a_job_and_a_refusal_none() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let home = front(&cluster, cluster.controller);
+    let gateway = serve(&home);
+    let mut alice = user(&cluster, &gateway, "alice");
+    let mut job = described(&cluster, "true");
+    job["hold"] = json!(true);
+    let mut numbers: Vec<String> = (0..2)
+        .map(|_| {
+            let answer = submit_once(&mut alice, &job).unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            answer.json()["job_id"].to_string()
+        })
+        .collect();
+    job["partition"] = json!("nowhere");
+    assert_ne!(submit_once(&mut alice, &job).unwrap().status, 200);
+    let mut shown: Vec<String> = listed(&mut alice)
+        .iter()
+        .map(|job| {
+            let jobid = job["jobid"].as_str().unwrap();
+            assert_eq!(wait_state(&mut alice, jobid, "queued").len(), 2);
+            let number = home.wait_row(jobid, 1, &["queued"]).info;
+            wait_for("all of its files", SOON, || home.prefix.join(jobid).join("spec.json").exists().then_some(()));
+            number
+        })
+        .collect();
+    shown.sort_unstable();
+    numbers.sort_unstable();
+    assert_eq!(shown, numbers);
+    assert_eq!(std::fs::read_dir(&home.prefix).unwrap().count(), 2, "what is refused leaves nothing");
+    cluster.ok("alice", &["scancel", &numbers[0], &numbers[1]]);
 }
 
 /// The states of a job of the gateway, in order.
@@ -188,7 +232,7 @@ fn lose_power(home: &Home, jobid: &str) {
     let base = home.prefix.join(jobid);
     let first = format!("{}\n", std::fs::read_to_string(base.join("status.csv")).unwrap().lines().next().unwrap());
     std::fs::write(base.join("status.csv"), &first).unwrap();
-    std::fs::write(base.join("slurm.json"), "").unwrap();
+    std::fs::write(base.join("spec.json"), "").unwrap();
     std::fs::remove_file(base.join(".submitted.1")).unwrap();
     let index = rusqlite::Connection::open(home.state().join("index.db")).unwrap();
     index
@@ -212,12 +256,13 @@ fn a_power_failure_right_after_the_answer_loses_nothing() {
     job["hold"] = json!(true);
     let number = queued(&mut alice, &job, "acknowledged");
     let jobid = listed(&mut alice)[0]["jobid"].as_str().unwrap().to_owned();
+    home.wait_row(&jobid, 1, &["queued"]);
     gateway.kill();
     lose_power(&home, &jobid);
     let gateway = serve(&home);
     let mut alice = user(&cluster, &gateway, "alice");
     assert_eq!(queued(&mut alice, &job, "acknowledged"), number, "it was found by its mark");
-    assert_eq!(home.rows(&jobid)[1].info, number.to_string());
+    assert_eq!(home.wait_row(&jobid, 1, &["queued"]).info, number.to_string());
     let marked = cluster.ok("root", &["squeue", "--noheader", "--states=all", "--format=%A %k"]);
     let of_job = |line: &&str| line.contains(&format!(" jobgate-{jobid}-"));
     assert_eq!(marked.lines().filter(of_job).count(), 1, "{marked}");

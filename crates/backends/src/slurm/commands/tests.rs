@@ -64,6 +64,7 @@ fn run_ref(native: Option<&str>) -> RunRef {
         native: native.map(|native| NativeId(native.to_owned())),
         owner: "alice".into(),
         since: 0.0,
+        described: false,
         untold: None,
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jobgate_model::{
-    Backend, BackendConfig, Cancel, DESCRIBED, DESCRIPTION, Error, ErrorKind, JobSpec, NativeId, Phase, Remark, RunRef,
-    RunRequest, Sighting, State, Submission,
+    Backend, BackendConfig, Cancel, DESCRIBED, Error, ErrorKind, JobSpec, NativeId, Phase, Remark, RunRef, RunRequest,
+    Sighting, State, Submission,
 };
 use jobgate_slurm::cluster::{Fault, Reach};
 use jobgate_slurm::errno::Errno;
@@ -70,11 +70,6 @@ impl Described {
         spec.attribute(DESCRIBED).is_some()
     }
 
-    /// Whether a run's job is described in Slurm's terms.
-    pub(in super::super) fn has(run: &RunRef) -> bool {
-        run.base.join(DESCRIPTION).exists()
-    }
-
     fn login_of<'a>(&'a self, owner: &'a str) -> &'a str {
         if owner == jobgate_model::LOCAL { &self.login } else { owner }
     }
@@ -86,17 +81,31 @@ impl Described {
         if expires { total + Duration::from_secs(u64::from(2 * SKEW)) } else { total + STRAY }
     }
 
-    fn send(&self, request: &RunRequest<'_>, asked: &Asked) -> Result<Submission, Error> {
+    /// `before` is done when there is a credential; `meanwhile`, when the order is on its way.
+    fn send(
+        &self,
+        request: &RunRequest<'_>,
+        before: impl FnOnce() -> Result<(), Error>,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Submission, Error> {
+        let mut asked = description(request.description.unwrap_or_default())?;
+        for desc in asked.components() {
+            marker::put(desc, request.marker);
+            // whose it is was settled when it was recorded, and is said by the credential
+            desc.user_id = None;
+            let invalid = |fault: Fault| Error::invalid(fault.description.into_owned()).numbered(fault.errno.0);
+            self.remote.wire.names.settle(desc).map_err(invalid)?;
+        }
         let login = self.login_of(request.owner);
         let seconds = u32::try_from(self.remote.limits().total.as_secs()).unwrap_or(u32::MAX).saturating_add(SKEW);
         let credential = match self.remote.signed_for(login, seconds) {
             Some(credential) => credential,
             None => self.remote.credential_of(login)?,
         };
-        note_attempt(request.base, request.jobndx)?;
-        let outcome = self.remote.ask(&credential, |client| match asked {
-            Asked::Job(desc) => client.submit(&credential, desc),
-            Asked::Components(components) => client.submit_het(&credential, components),
+        before()?;
+        let outcome = self.remote.ask(&credential, |client| match &asked {
+            Asked::Job(desc) => client.submit(&credential, desc, meanwhile),
+            Asked::Components(components) => client.submit_het(&credential, components, meanwhile),
         });
         self.remote.ordered_by(login);
         Ok(match outcome {
@@ -217,19 +226,13 @@ impl Backend for Described {
     }
 
     fn submit(&self, request: &RunRequest<'_>) -> Submission {
-        let mut asked = match description(request.description.unwrap_or_default()) {
-            Ok(asked) => asked,
-            Err(error) => return Submission::Refused(error),
-        };
-        for desc in asked.components() {
-            marker::put(desc, request.marker);
-            // whose it is was settled when it was recorded, and is said by the credential
-            desc.user_id = None;
-            if let Err(fault) = self.remote.wire.names.settle(desc) {
-                return Submission::Refused(Error::invalid(fault.description.into_owned()).numbered(fault.errno.0));
-            }
-        }
-        self.send(request, &asked).unwrap_or_else(Submission::Refused)
+        let note = || note_attempt(request.base, request.jobndx);
+        self.send(request, note, &mut || ()).unwrap_or_else(Submission::Refused)
+    }
+
+    /// When it was sent is told by who records it.
+    fn submit_while(&self, request: &RunRequest<'_>, meanwhile: &mut dyn FnMut()) -> Submission {
+        self.send(request, || Ok(()), meanwhile).unwrap_or_else(Submission::Refused)
     }
 
     /// The controller has the run, and it is found there by its mark, however long this machine was away.
@@ -360,7 +363,7 @@ impl Asked {
 /// What a job was described as.
 fn description(bytes: &[u8]) -> Result<Asked, Error> {
     let unreadable =
-        |why: String| Error::internal(format!("the job's description ({DESCRIPTION}) cannot be read"), why);
+        |why: String| Error::internal("the job's description in Slurm's terms is lost, or cannot be read", why);
     let mut value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
     let version = value["version"].as_str().and_then(Version::parse);
     let version = version.ok_or_else(|| unreadable("it has no version".into()))?;

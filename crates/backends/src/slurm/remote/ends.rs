@@ -63,6 +63,7 @@ mod tests {
             marker: String::new(),
             native: Some(NativeId(native.into())),
             since,
+            described: false,
             untold: None,
         };
         let record = |id: u32, state: &'static str, code: u32, submitted: i64| JobRecord {

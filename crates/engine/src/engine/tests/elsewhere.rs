@@ -1,49 +1,13 @@
 //! Runs that their batch system keeps: nobody waits until it is on the disk that they were handed over. Whatever is lost by that
-//! is in the tree, or with the batch system.
-
-use std::sync::mpsc::channel;
+//! is with the batch system.
 
 use super::*;
 
 fn kept() -> JobSpec {
     let mut spec = JobSpec::new("true");
     spec.attributes.insert("elsewhere", "1");
+    spec.attributes.insert(jobgate_model::DESCRIBED, "v0.0.42");
     spec
-}
-
-/// Hands a job over while nothing can be written to the index, and gives a copy of the index as it is then: what a process leaves
-/// behind that dies at that moment.
-fn handed_over_and_dead(bench: &Bench) -> (Job, PathBuf) {
-    let job = bench.create(kept(), Start::Yes);
-    let (blocked, is_blocked) = channel();
-    let (release, released) = channel::<()>();
-    let engine = Arc::clone(&bench.engine);
-    let busy = std::thread::spawn(move || {
-        engine.store.update(move |_| {
-            blocked.send(()).unwrap();
-            released.recv().unwrap();
-            Ok(())
-        })
-    });
-    is_blocked.recv().unwrap();
-    let launched = bench.engine.launch(job.key, OnRefusal::Report).unwrap();
-    assert_eq!(launched.len(), 1, "nobody waits for the index");
-    let rows = std::fs::read_to_string(job.base.join("status.csv")).unwrap();
-    assert_eq!(rows.lines().count(), 2, "the row is in the tree: {rows}");
-    let copy = bench.path().join("copy");
-    std::fs::create_dir_all(copy.join("state")).unwrap();
-    for name in ["index.db", "index.db-wal"] {
-        std::fs::copy(bench.path().join("state").join(name), copy.join("state").join(name)).unwrap();
-    }
-    release.send(()).unwrap();
-    busy.join().unwrap().unwrap();
-    (job, copy)
-}
-
-/// The engine of the next process, with that index and the same jobs.
-fn next(bench: &Bench, copy: &Path) -> Arc<Engine> {
-    let setup = Setup { state_dir: copy.join("state"), ..bench.engine.setup.clone() };
-    Arc::new(Engine::open(setup).unwrap())
 }
 
 fn shown(engine: &Engine, job: &Job) -> (State, String) {
@@ -52,41 +16,69 @@ fn shown(engine: &Engine, job: &Job) -> (State, String) {
 }
 
 #[test]
-fn the_row_is_taken_in_a_little_later() {
-    let bench = Bench::new();
-    let job = bench.run(kept());
-    assert_eq!((job.state, job.info.as_str(), job.live), (Queued, "100", true));
-    assert!(bench.engine.launch(job.key, OnRefusal::Report).unwrap().is_empty());
-    assert_eq!(bench.batch.taken(), 1);
-    let rows = bench.engine.history(&me(), job.key).unwrap();
-    assert_eq!(rows.iter().map(|row| row.evidence).collect::<Vec<_>>(), [Evidence::Gateway; 2]);
-    reach(&job, 1, Completed, "");
-    assert_eq!(bench.engine.job(&me(), job.key).unwrap().state, Completed);
-}
-
-#[test]
 fn what_only_the_tree_knows_is_not_handed_over_again() {
     let bench = Bench::new();
-    let (job, copy) = handed_over_and_dead(&bench);
-    let engine = next(&bench, &copy);
-    assert!(engine.launch(job.key, OnRefusal::Report).unwrap().is_empty());
-    assert_eq!((bench.batch.taken(), shown(&engine, &job)), (1, (Queued, "100".into())));
+    let job = bench.create(kept(), Start::Yes);
+    reach(&job, 1, Queued, "100");
+    assert!(bench.engine.launch(job.key, OnRefusal::Report).unwrap().is_empty());
+    assert_eq!((bench.batch.taken(), shown(&bench.engine, &job)), (0, (Queued, "100".into())));
     assert!(bench.batch.looked_for.lock().unwrap().is_empty(), "it is known");
 }
 
 #[test]
 fn what_a_power_failure_took_is_asked_of_the_batch_system() {
     let bench = Bench::new();
-    let (job, copy) = handed_over_and_dead(&bench);
-    let engine = next(&bench, &copy);
-    // the tree's last moments are lost, too
-    std::fs::write(job.base.join("status.csv"), tree::tail(&job.base, 0).unwrap().rows[0].transition.to_row()).unwrap();
-    engine.store.update(|c| c.execute("UPDATE run SET boot = 'earlier', claim = '1:1:earlier'", [])).unwrap();
-    engine.poll(&me(), job.key).unwrap();
-    assert_eq!((bench.batch.taken(), shown(&engine, &job)), (1, (Queued, "77".into())));
+    let job = bench.create(kept(), Start::Yes);
+    *bench.batch.mood.lock().unwrap() = Mood::Vanish;
+    bench.engine.launch(job.key, OnRefusal::Report).unwrap_err();
+    bench.engine.store.update(|c| c.execute("UPDATE run SET boot = 'earlier', claim = '1:1:earlier'", [])).unwrap();
+    bench.engine.poll(&me(), job.key).unwrap();
+    assert_eq!((bench.batch.taken(), shown(&bench.engine, &job)), (1, (Queued, "77".into())));
     let looked_for = bench.batch.looked_for.lock().unwrap();
-    let Some(Untold { intended, booted }) = looked_for[0] else { panic!("its directory may not tell all") };
-    assert!(intended > 0.0 && booted > 0.0, "{intended} {booted}");
+    let Some(Untold { since, until }) = looked_for[0] else { panic!("its directory may not tell all") };
+    assert!(since > 0.0 && until > 0.0, "{since} {until}");
+}
+
+/// Somebody begins the history and cancels the run while it is being recorded as queued.
+#[test]
+fn what_is_appended_while_a_run_is_recorded_comes_behind_that() {
+    let bench = Bench::new();
+    *bench.batch.mood.lock().unwrap() = Mood::Vanish;
+    let job = submit(&bench, None).unwrap().job;
+    std::fs::write(job.base.join("status.csv"), "").unwrap();
+    let (blocked, is_blocked) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let key = job.key;
+    std::thread::scope(|scope| {
+        let (engine, now) = (&bench.engine, bench.engine.now());
+        let queued = scope.spawn(move || {
+            engine.store.write_unsynced(move |connection| {
+                blocked.send(()).unwrap();
+                released.recv().unwrap();
+                let row = Transition { time: now, jobndx: 1, state: Queued, info: "100".into() };
+                crate::store::history::advance(connection, key, row, now)
+            })
+        });
+        is_blocked.recv().unwrap();
+        let canceled = scope.spawn(move || {
+            let row = Transition { time: now, jobndx: 1, state: Canceled, info: String::new() };
+            let rule = super::super::record::Rule::UnlessOver;
+            engine.record(&engine.by_key(key).unwrap(), &row, Evidence::Gateway, rule)
+        });
+        // it has appended its row, and waits for the index with the history locked
+        while std::fs::read_to_string(job.base.join("status.csv")).unwrap().lines().count() < 2 {
+            if canceled.is_finished() {
+                panic!("{:?}", canceled.join());
+            }
+            std::thread::yield_now();
+        }
+        release.send(()).unwrap();
+        assert!(queued.join().unwrap().unwrap().is_some());
+        assert!(canceled.join().unwrap().unwrap().0.is_some());
+    });
+    let rows: Vec<State> = tree::tail(&job.base, 0).unwrap().rows.iter().map(|row| row.transition.state).collect();
+    assert_eq!(rows, [New, Queued, Canceled]);
+    assert_eq!(bench.states(&job), [(0, New), (1, Queued), (1, Canceled)]);
 }
 
 #[test]
@@ -100,30 +92,146 @@ fn an_intent_of_this_boot_is_told_by_its_directory() {
     assert_eq!(bench.batch.taken(), 1);
 }
 
-#[test]
-fn a_description_comes_back_with_its_tree() {
-    let bench = Bench::new();
-    let new = NewJob {
+fn new(promise: Option<&str>) -> NewJob {
+    NewJob {
         spec: kept(),
         generation: Generation::V3,
         place: None,
-        start: Start::No,
-        idempotency: None,
+        start: Start::Yes,
+        idempotency: promise.map(|key| Idempotency { key: key.into(), digest: [1; 32] }),
         environment: None,
-    };
-    let job = bench.engine.create_described(&me(), new, Some(b"{\"words\":1}")).unwrap().job;
-    let file = job.base.join(jobgate_model::DESCRIPTION);
-    for lost in ["", "{\"wo"] {
-        std::fs::write(&file, lost).unwrap();
-        bench.engine.store.update(|c| crate::store::jobs::set_boot(c, "an earlier boot")).unwrap();
-        drop(open(bench.path(), &bench.batch, Clock::system()));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"words\":1}", "it was {lost:?}");
     }
-    // and the index gets it from the tree
-    std::fs::remove_dir_all(bench.path().join("state")).unwrap();
-    let engine = open(bench.path(), &bench.batch, Clock::system());
-    engine.reindex().unwrap();
-    let key = engine.find(&me(), Need::Read, None, &job.jobid).unwrap().key;
-    let stored = engine.store.read(|c| crate::store::jobs::spec(c, key)).unwrap().unwrap();
-    assert_eq!(stored.description.as_deref(), Some(&b"{\"words\":1}"[..]));
+}
+
+fn submit(bench: &Bench, promise: Option<&str>) -> Result<Submitted, Error> {
+    bench.engine.submit(&me(), new(promise), b"{\"words\":1}")
+}
+
+/// What is in the prefix, and how many jobs are listed.
+fn left(bench: &Bench) -> (usize, usize) {
+    let mut listed = 0;
+    bench.engine.list(&me(), &ListQuery::default(), &mut |_| listed += 1).unwrap();
+    (std::fs::read_dir(bench.prefix()).unwrap().count(), listed)
+}
+
+#[test]
+fn what_is_described_is_submitted_once_promised_or_not() {
+    let bench = Bench::new();
+    for (nth, promise) in [None, Some("key")].into_iter().enumerate() {
+        let submitted = submit(&bench, promise).unwrap();
+        let native = (100 + nth).to_string();
+        assert_eq!(submitted.launched.unwrap().native.0, native);
+        let job = bench.engine.job(&me(), submitted.job.key).unwrap();
+        assert_eq!((job.state, job.info, job.live), (Queued, native, true));
+        assert_eq!(tree::tail(&job.base, 0).unwrap().rows.len(), 2);
+        assert_eq!(tree::read_spec(&job.base).unwrap().unwrap().spec, bench.engine.spec(&me(), job.key).unwrap());
+        assert!(!job.base.join("work").exists() && !job.base.join("log").exists(), "it runs elsewhere");
+        let stored = bench.engine.store.read(|c| crate::store::jobs::spec(c, job.key)).unwrap().unwrap();
+        assert_eq!(stored.description.as_deref(), Some(&b"{\"words\":1}"[..]));
+    }
+    let again = submit(&bench, Some("key")).unwrap();
+    assert!(again.launched.is_none() && bench.batch.taken() == 2);
+}
+
+#[test]
+fn what_is_refused_before_or_after_it_was_sent_leaves_nothing() {
+    let bench = Bench::new();
+    for mood in [Mood::Refuse, Mood::Decline] {
+        *bench.batch.mood.lock().unwrap() = mood;
+        for promise in [None, Some("key")] {
+            assert_eq!(submit(&bench, promise).unwrap_err().message(), "no");
+            assert_eq!(left(&bench), (0, 0), "{mood:?} {promise:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_sent_and_cannot_be_recorded_is_taken_back() {
+    let bench = Bench::new();
+    let fails = "CREATE TRIGGER full BEFORE INSERT ON run BEGIN SELECT RAISE(FAIL, 'full'); END";
+    bench.engine.store.update(move |c| c.execute_batch(fails)).unwrap();
+    submit(&bench, None).unwrap_err();
+    assert_eq!(left(&bench), (0, 0));
+    let (taken, canceled) = (bench.batch.taken.lock().unwrap(), bench.batch.canceled.lock().unwrap());
+    assert_eq!(canceled.iter().map(|run| &run.marker).collect::<Vec<_>>(), taken.iter().collect::<Vec<_>>());
+    assert_eq!(canceled[0].native, Some(NativeId("100".into())));
+}
+
+/// Leaves a run as a process does that dies while it is handed over.
+fn dies(engine: &Engine) {
+    let dead = "UPDATE run SET state = NULL, phase = 0, native = NULL, queued = 0, claim = '1:1:x', once = sent IS NOT NULL, boot = ?1;";
+    engine.store.update(move |c| c.execute(dead, [crate::process::boot_id()])).unwrap();
+    engine
+        .store
+        .update(|c| {
+            c.execute_batch("DELETE FROM event WHERE jobndx > 0; UPDATE job SET state = 0, jobndx = 0, live = 1")
+        })
+        .unwrap();
+}
+
+#[test]
+fn who_dies_while_it_is_sent_leaves_a_job_that_is_found_or_said_not_to_be_submitted() {
+    for arrived in [true, false] {
+        let bench = Bench::new();
+        let job = submit(&bench, None).unwrap().job;
+        bench.engine.job(&me(), job.key).unwrap();
+        dies(&bench.engine);
+        // its files were not made yet
+        let first = tree::tail(&job.base, 0).unwrap().rows[0].transition.to_row();
+        bench.engine.store.update(move |c| c.execute("UPDATE job SET offset = ?1", [first.len() as i64])).unwrap();
+        for name in ["status.csv", "spec.json"] {
+            std::fs::remove_file(job.base.join(name)).unwrap();
+        }
+        if !arrived {
+            bench.batch.taken.lock().unwrap().clear();
+        }
+        bench.engine.poll(&me(), job.key).unwrap();
+        let seen = bench.batch.looked_for.lock().unwrap()[0].expect("it was sent before it was recorded");
+        assert!(seen.since <= seen.until, "{seen:?}");
+        let (state, info) = shown(&bench.engine, &job);
+        if arrived {
+            assert_eq!((state, info.as_str(), bench.batch.taken()), (Queued, "77", 1));
+        } else {
+            assert_eq!((state, bench.batch.taken()), (Failed, 0), "it is not sent again");
+            assert!(info.starts_with("not submitted: "), "{info}");
+        }
+        assert_eq!(tree::tail(&job.base, 0).unwrap().rows.len(), 2);
+        assert!(tree::read_spec(&job.base).unwrap().is_some(), "its tree is whole");
+    }
+}
+
+#[test]
+fn a_tree_that_was_being_filled_is_filled_by_the_next_gateway() {
+    let bench = Bench::new();
+    let job = submit(&bench, None).unwrap().job;
+    let file = job.base.join("spec.json");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let (keys, to_fill) = std::sync::mpsc::channel();
+    drop(keys);
+    Engine::keep_filling(&Arc::downgrade(&bench.engine), &to_fill);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+}
+
+#[test]
+fn what_its_submitter_was_told_to_be_recorded_is_sent_again() {
+    let bench = Bench::new();
+    *bench.batch.mood.lock().unwrap() = Mood::Vanish;
+    let submitted = submit(&bench, None).unwrap();
+    assert!(submitted.launched.is_none());
+    *bench.batch.mood.lock().unwrap() = Mood::Accept;
+    bench.batch.taken.lock().unwrap().clear();
+    bench.engine.poll(&me(), submitted.job.key).unwrap();
+    assert_eq!((bench.batch.taken(), shown(&bench.engine, &submitted.job)), (1, (Queued, "100".into())));
+}
+
+#[test]
+fn a_history_that_is_not_begun_gets_its_first_row_from_whoever_is_first() {
+    let bench = Bench::new();
+    let job = bench.create(kept(), Start::Yes);
+    std::fs::write(job.base.join("status.csv"), "").unwrap();
+    bench.engine.cancel(&me(), job.key).unwrap();
+    let rows: Vec<State> = tree::tail(&job.base, 0).unwrap().rows.iter().map(|row| row.transition.state).collect();
+    assert_eq!(rows, [New, Canceled, Canceled]);
+    assert_eq!(bench.states(&job), [(0, New), (1, Canceled), (0, Canceled)]);
 }

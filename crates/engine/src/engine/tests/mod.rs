@@ -21,6 +21,8 @@ enum Mood {
     Refuse,
     /// It takes the run and dies before answering.
     Vanish,
+    /// It refuses what it was sent, after a while.
+    Decline,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(crate) struct Scripted {
     confirmed: Mutex<Vec<String>>,
     /// What was said of runs that were looked for.
     looked_for: Mutex<Vec<Option<Untold>>>,
+    canceled: Mutex<Vec<RunRef>>,
     next: AtomicU32,
 }
 
@@ -54,7 +57,7 @@ impl Backend for Scripted {
 
     fn submit(&self, run: &RunRequest<'_>) -> Submission {
         let mood = *self.mood.lock().unwrap();
-        if mood == Mood::Refuse {
+        if matches!(mood, Mood::Refuse | Mood::Decline) {
             return Submission::Refused(Error::new(ErrorKind::Refused, "no"));
         }
         self.taken.lock().unwrap().push(run.marker.to_owned());
@@ -62,6 +65,14 @@ impl Backend for Scripted {
             return Submission::Unknown(Error::new(ErrorKind::Timeout, "no answer"));
         }
         Submission::Accepted(NativeId((100 + self.next.fetch_add(1, Ordering::SeqCst)).to_string()))
+    }
+
+    fn submit_while(&self, run: &RunRequest<'_>, meanwhile: &mut dyn FnMut()) -> Submission {
+        let outcome = self.submit(run);
+        if *self.mood.lock().unwrap() != Mood::Refuse {
+            meanwhile();
+        }
+        outcome
     }
 
     fn confirm(&self, marker: &str) {
@@ -78,6 +89,7 @@ impl Backend for Scripted {
     }
 
     fn cancel(&self, run: &RunRef) -> Result<Cancel, Error> {
+        self.canceled.lock().unwrap().push(run.clone());
         Ok(if self.confirmed.lock().unwrap().contains(&run.marker) { Cancel::Stopping } else { Cancel::Removed })
     }
 
@@ -141,6 +153,7 @@ impl Bench {
             taken: Mutex::default(),
             confirmed: Mutex::default(),
             looked_for: Mutex::default(),
+            canceled: Mutex::default(),
             next: AtomicU32::new(0),
         });
         let engine = open_with(dir.path(), &batch, callbacks);
@@ -478,7 +491,7 @@ fn a_gateways_board_shows_what_the_index_has() {
         let mut spec = JobSpec::new("x");
         spec.directory = Some("/".into());
         let row = Transition { time: 1.0, jobndx: 0, state: New, info: "{}".into() };
-        tree::create(&bench.prefix().canonicalize().unwrap().join(id), &spec, None, &vec![row; rows]).unwrap();
+        tree::create(&bench.prefix().canonicalize().unwrap().join(id), &spec, &vec![row; rows]).unwrap();
         bench.engine.adopt().unwrap();
         agree();
     }

@@ -10,8 +10,7 @@ fn psiks_own_jobs_are_taken_in_followed_and_dropped() {
     spec.name = Some("foreign".into());
     spec.directory = Some("/".into());
     let at = |time, jobndx, state, info: &str| Transition { time, jobndx, state, info: info.into() };
-    tree::create(&base, &spec, None, &[at(1.0, 0, New, "{}"), at(2.0, 1, Queued, "4711"), at(3.0, 1, Active, "")])
-        .unwrap();
+    tree::create(&base, &spec, &[at(1.0, 0, New, "{}"), at(2.0, 1, Queued, "4711"), at(3.0, 1, Active, "")]).unwrap();
     std::fs::create_dir(bench.prefix().join("77")).unwrap();
     std::fs::write(bench.prefix().join("junk"), "").unwrap();
     assert_eq!(bench.engine.adopt().unwrap().changed, 1);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use jobgate_engine::{Created, Job, JobKey, NewJob, OnRefusal, Start};
+use jobgate_engine::{Job, JobKey, NewJob, Start, Submitted};
 use jobgate_model::{DESCRIBED, Error, ErrorKind, Generation, Principal, Remark, State};
 use jobgate_slurm::cluster::Fault;
 use jobgate_slurm::errno::Errno;
@@ -93,29 +93,16 @@ fn queue(
         generation: Generation::V3,
     };
     let engine = call.shared.app.engine.clone();
-    let created = engine.create_described(who, new, Some(described.as_bytes()));
-    let Created { job, repeated } = created.map_err(|error| match error.kind() {
+    let submitted = engine.submit(who, new, described.as_bytes());
+    let Submitted { job, launched } = submitted.map_err(|error| match error.kind() {
         ErrorKind::KeyReused => failure(&error).with(StatusCode::UNPROCESSABLE_ENTITY),
         _ => failure(&error),
     })?;
-    if !repeated {
-        match engine.launch(job.key, OnRefusal::Report) {
-            Ok(launched) => {
-                let first = launched.into_iter().next();
-                if let Some((number, one)) = first.and_then(|one| Some((one.native.0.parse().ok()?, one))) {
-                    call.trail.job(format!("{} ({number})", job.jobid));
-                    return Ok((number, one.remarks));
-                }
-            }
-            // It is looked for, and queued if it is not there.
-            Err(error) if error.kind() == ErrorKind::Timeout => {}
-            Err(error) => {
-                // Nobody was promised anything: what was refused leaves nothing behind.
-                drop(engine.remove(who, job.key));
-                return Err(failure(&error));
-            }
-        }
+    if let Some((number, one)) = launched.and_then(|one| Some((one.native.0.parse().ok()?, one))) {
+        call.trail.job(format!("{} ({number})", job.jobid));
+        return Ok((number, one.remarks));
     }
+    // Its submission is looked for, and queued if it is not there.
     let number = number(call, who, &job, words)?;
     call.trail.job(format!("{} ({number})", job.jobid));
     Ok((number, Vec::new()))

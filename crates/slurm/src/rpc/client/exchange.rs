@@ -23,11 +23,12 @@ pub(super) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Sends `message`; gives the frame that comes back until `end`, without its length.
-    pub(super) fn run(&self, message: &[u8], end: Instant) -> Result<Vec<u8>, Error> {
+    /// Sends `message`, and calls `meanwhile`; gives the frame that comes back until `end`, without its length.
+    pub(super) fn run(&self, message: &[u8], end: Instant, meanwhile: &mut dyn FnMut()) -> Result<Vec<u8>, Error> {
         let stream = self.connect(end)?;
         let mut timed = Timed { stream: &stream, end };
         timed.write_all(message).map_err(|source| self.broken(source))?;
+        meanwhile();
         self.receive(timed)
     }
 

@@ -195,7 +195,7 @@ fn orders(protocol: Protocol) -> Vec<Question> {
             asked: Kind::SUBMIT,
             kind: Kind::SUBMITTED,
             body: submitted,
-            ask: |client| seventh(&client.submit(&me(), &JobDesc::default())?),
+            ask: |client| seventh(&client.submit(&me(), &JobDesc::default(), &mut || ())?),
         },
         Question {
             asked: Kind::ALLOCATE,

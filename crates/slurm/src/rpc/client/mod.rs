@@ -143,11 +143,22 @@ impl Client {
     /// Nobody is told to do what somebody else may already have done: another controller is only asked, and another version
     /// only spoken, if the first has certainly done nothing.
     fn ask(&self, credential: &Credential, kind: Kind, body: impl Fn(Protocol) -> Packed) -> Result<Reply, Error> {
+        self.ask_while(credential, kind, body, &mut || ())
+    }
+
+    /// The same; calls `meanwhile` whenever something was sent and its answer is to be waited for.
+    fn ask_while(
+        &self,
+        credential: &Credential,
+        kind: Kind,
+        body: impl Fn(Protocol) -> Packed,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Reply, Error> {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut outcome = Err(Error::NoController);
         for place in 0..self.controllers.len() {
             let place = (first + place) % self.controllers.len();
-            outcome = self.ask_one(&self.controllers[place], credential, kind, &body);
+            outcome = self.ask_one(&self.controllers[place], credential, kind, &body, meanwhile);
             match &outcome {
                 Err(error) if error.asks_for_another() => {}
                 _ => {
@@ -166,11 +177,12 @@ impl Client {
         credential: &Credential,
         kind: Kind,
         body: &impl Fn(Protocol) -> Packed,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<Reply, Error> {
         let mut protocol = self.protocol();
         let mut spoken = vec![protocol];
         loop {
-            let outcome = self.ask_in(protocol, controller, credential, kind, &body(protocol)?);
+            let outcome = self.ask_in(protocol, controller, (credential, kind, &body(protocol)?), meanwhile);
             let other = match &outcome {
                 Ok(_) | Err(Error::Refused { .. }) => {
                     // what was understood at once is no news, and may be older than what is known by now
@@ -193,9 +205,8 @@ impl Client {
         &self,
         protocol: Protocol,
         controller: &Controller,
-        credential: &Credential,
-        kind: Kind,
-        body: &[u8],
+        (credential, kind, body): (&Credential, Kind, &[u8]),
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<Reply, Error> {
         let name = controller.to_string();
         let end = Instant::now() + self.limits.total;
@@ -205,7 +216,7 @@ impl Client {
         let message =
             frame::message(protocol, kind, credential, body).map_err(|source| Error::NoCredential { source })?;
         let frame = Exchange { controller, name: &name, protocol, limits: self.limits, addresses: &self.addresses }
-            .run(&message, end)?;
+            .run(&message, end, meanwhile)?;
         let malformed = |source| Error::Malformed { kind, source };
         let answered = frame::answered(&frame).map_err(malformed)?;
         if answered.version != protocol.number() {

@@ -49,7 +49,7 @@ impl Client {
     pub fn ping(&self, credential: &Credential) -> Vec<ControllerPing> {
         let one = |(place, controller): (usize, &Controller)| {
             let begun = Instant::now();
-            let outcome = self.ask_one(controller, credential, Kind::PING, &|_| Ok(Vec::new()));
+            let outcome = self.ask_one(controller, credential, Kind::PING, &|_| Ok(Vec::new()), &mut || ());
             show::ping(place, &controller.name, begun.elapsed(), outcome.err().map(|error| error.errno()))
         };
         self.controllers().iter().enumerate().map(one).collect()

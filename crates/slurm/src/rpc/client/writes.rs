@@ -43,16 +43,30 @@ impl Submitted {
 }
 
 impl Client {
-    /// Queues a job.
-    pub fn submit(&self, credential: &Credential, desc: &JobDesc) -> Result<Submitted, Error> {
+    /// Queues a job. Calls `meanwhile` when it was sent, before the answer is waited for: once for each controller and version
+    /// that are tried.
+    pub fn submit(
+        &self,
+        credential: &Credential,
+        desc: &JobDesc,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Submitted, Error> {
         let body = |protocol| bodies::submit(protocol, desc);
-        self.ask(credential, Kind::SUBMIT, body)?.read(Kind::SUBMIT, Kind::SUBMITTED, Submitted::read)
+        let reply = self.ask_while(credential, Kind::SUBMIT, body, meanwhile)?;
+        reply.read(Kind::SUBMIT, Kind::SUBMITTED, Submitted::read)
     }
 
-    /// Queues a heterogeneous job: what each of its components asks for; the first has the script.
-    pub fn submit_het(&self, credential: &Credential, components: &[JobDesc]) -> Result<Submitted, Error> {
+    /// Queues a heterogeneous job: what each of its components asks for; the first has the script. `meanwhile` is as for
+    /// [`Client::submit`].
+    pub fn submit_het(
+        &self,
+        credential: &Credential,
+        components: &[JobDesc],
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Submitted, Error> {
         let body = |protocol| bodies::submit_het(protocol, components);
-        self.ask(credential, Kind::SUBMIT_HET, body)?.read(Kind::SUBMIT_HET, Kind::SUBMITTED, Submitted::read)
+        let reply = self.ask_while(credential, Kind::SUBMIT_HET, body, meanwhile)?;
+        reply.read(Kind::SUBMIT_HET, Kind::SUBMITTED, Submitted::read)
     }
 
     /// Queues a job without a script, that only holds what it is given.

@@ -305,6 +305,7 @@ fn a_cancelled_job_says_so() {
         owner: "alice".into(),
         native: None,
         since: 0.0,
+        described: false,
         untold: None,
     };
     assert!(matches!(site.local.cancel(&run).unwrap(), Cancel::Stopping));
