@@ -303,10 +303,8 @@ fn add_surroundings(tree: &mut Map<String, Value>, origin: Origin<'_>) {
     let project = if destination.is_empty() { folder.join("proj") } else { folder.join("proj").join(destination) };
     tree.insert("ROOTDIR".to_owned(), shown(folder));
     tree.insert("PROJDIR".to_owned(), shown(&project));
-    if let (Some(description), Value::Object(defaults)) =
-        (origin.description, tree.entry("DEFAULT").or_insert_with(|| Value::Object(Map::new())))
-    {
-        defaults.insert("DESCRIPTION".to_owned(), Value::from(description));
+    if let Value::Object(defaults) = tree.entry("DEFAULT").or_insert_with(|| Value::Object(Map::new())) {
+        defaults.insert("DESCRIPTION".to_owned(), Value::from(origin.description.unwrap_or_default()));
     }
 }
 

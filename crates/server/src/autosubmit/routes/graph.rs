@@ -49,7 +49,7 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
 
 fn drawn(call: &Call, layout: &str, grouping: Grouping) -> Answer {
     let snapshot = snapshot(call)?;
-    if !is_supported(snapshot.configuration.version().as_deref()) {
+    if !is_supported(&snapshot.configuration.version()) {
         return Err(Failure::new(StatusCode::OK, UNSUPPORTED));
     }
     let facts = Facts::of(&snapshot, call.moment);
