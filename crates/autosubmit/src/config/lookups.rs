@@ -137,7 +137,8 @@ impl Configuration {
     pub fn model(&self) -> (String, String) {
         let get = |section: &str, option: &str| match self {
             Self::Yaml(_) => {
-                self.yaml(&[&section.to_uppercase(), option]).filter(|value| !value.is_null()).map(python_text)
+                let value = self.yaml(&[&section.to_uppercase(), option]);
+                value.filter(|value| !value.is_null() && **value != "").map(python_text)
             }
             Self::Ini(files) => files.exp.get(section, option),
         };

@@ -57,7 +57,8 @@ jobs:
   e: {for: {name: [x, y], dependencies: [{a: {}}, {e_x: {status: running}}], splits: [1, 2]}, custom_directives: ['#a', "it's", 5], notify_on: ""}
 values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "%VALUES.SELF%x", none: ~, nullref: "%VALUES.NONE%",
   dictref: "%VALUES.D%", d: {k: 1}, listref: "%VALUES.L%", l: [a, 1], t: true, boolref: "%VALUES.T%", up: "%VALUES.W^^%-%VALUES.W,,%", alone: "%VALUES.W^^%", hat: "%^VALUES.W%", w: aB,
-  low: "%default.expid%", twice: "%%DEFAULT.EXPID%%", percent: "100%% %x", unknown: "%EXPID%"}
+  low: "%default.expid%", twice: "%%DEFAULT.EXPID%%", percent: "100%% %x", unknown: "%EXPID%",
+  empty: "", zero: 0, emptyref: "%VALUES.EMPTY%|%VALUES.ZERO%"}
 "#;
     let site = Site::new(&[("a000/conf/minimal.yml", MINIMAL), ("a000/conf/jobs.yml", jobs)]);
     let tree = site.tree();
@@ -88,6 +89,7 @@ values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "
         ("LOW", "a000"),
         ("TWICE", "%%DEFAULT.EXPID%%"),
         ("PERCENT", "100%% %x"),
+        ("EMPTYREF", "%VALUES.EMPTY%|0"),
         ("UNKNOWN", "%EXPID%"),
     ] {
         assert_eq!(values[key], expected, "{key}");
