@@ -13,10 +13,10 @@ use thiserror::Error;
 
 use crate::ini::{Ini, IniError};
 use crate::kept::Sources;
-use crate::yaml::YamlError;
+use crate::yaml::{self, YamlError};
 
 pub use load::{Origin, load};
-pub use lookups::{PlatformFacts, Processing};
+pub use lookups::{Factor, PlatformFacts, Processing};
 
 /// A configuration.
 #[derive(Debug, Clone)]
@@ -101,8 +101,7 @@ pub struct Loaded {
 }
 
 impl Configuration {
-    /// The whole of it as the filesystem-config view shows it, with `contains_nones`: whether it is empty or a value at its top
-    /// is null.
+    /// The whole of it, with `contains_nones`: whether it is empty or a value at its top is null. Points in time are marked.
     pub fn shown(&self) -> Map<String, Value> {
         let mut shown = match self {
             Self::Yaml(tree) => tree.clone(),
@@ -172,7 +171,7 @@ fn equal(one: &Value, other: &Value) -> bool {
 /// A value as Python's `str` shows it.
 pub fn python_text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => yaml::point(value).unwrap_or(text).to_owned(),
         other => representation(other),
     }
 }
@@ -183,6 +182,7 @@ fn representation(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
+        Value::String(_) if yaml::point(value).is_some() => date_call(&python_text(value)),
         Value::String(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
         Value::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
         Value::Array(list) => format!("[{}]", list.iter().map(representation).collect::<Vec<_>>().join(", ")),
@@ -191,6 +191,15 @@ fn representation(value: &Value) -> String {
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// A point in time in a list: how Python makes a date; one with a time is written as a text.
+fn date_call(point: &str) -> String {
+    let date: Option<jiff::civil::Date> = if point.len() == 10 { point.parse().ok() } else { None };
+    date.map_or_else(
+        || format!("'{point}'"),
+        |date| format!("datetime.date({}, {}, {})", date.year(), date.month(), date.day()),
+    )
 }
 
 fn sections(ini: &Ini) -> Map<String, Value> {

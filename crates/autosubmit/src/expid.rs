@@ -134,8 +134,8 @@ impl Layout {
 
 /// The first two numbers of a version.
 pub fn release(version: &str) -> Option<(u64, u64)> {
-    let mut numbers = version.trim().split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    let mut numbers = version.split('.').map(|number| number.trim().parse().ok());
+    Some((numbers.next()??, numbers.next()??))
 }
 
 #[cfg(test)]
@@ -170,7 +170,7 @@ mod tests {
         for old in [None, Some(""), Some("3.14.0"), Some("4.1.17.1"), Some("develop"), Some("4")] {
             assert_eq!(Layout::of_version(old), Layout::Pickle, "{old:?}");
         }
-        for new in ["4.2.0", "4.2", "4.10.1", "5.0.0b1"] {
+        for new in ["4.2.0", "4.2", "4.10.1", "5.0.0b1", " 4.2.0", "4. 2"] {
             assert_eq!(Layout::of_version(Some(new)), Layout::Database, "{new}");
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::basis;
+use crate::expid::Places;
 
 /// The newest output and errors of each job, as names of files in the folder of logs.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +80,16 @@ pub fn newest_run_log(command_logs: &Path, tmp: &Path) -> Option<LogFile> {
         .find_map(|folder| files(folder, |name| name.contains("run.log")).into_iter().max_by(newer))
 }
 
+/// The newest log of a run by which it is told whether it goes on: beside the logs of commands, in old versions in `tmp` first.
+pub fn run_log(places: &Places, version: Option<&str>) -> Option<LogFile> {
+    let old = version.is_some_and(|version| ["3.9", "3.11", "3.12"].iter().any(|old| version.starts_with(old)));
+    let mut folders = [&places.command_logs, &places.tmp];
+    if old {
+        folders.reverse();
+    }
+    folders.into_iter().find_map(|folder| files(folder, |name| name.contains("_run.log")).into_iter().max_by(newer))
+}
+
 /// The newest log of the recovery of logs from each platform, with the platform's name, by platform.
 pub fn recovery_logs(command_logs: &Path) -> io::Result<Vec<(String, LogFile)>> {
     // a folder that cannot be read is an error here, as in the original
@@ -110,11 +121,6 @@ fn recovery_platform(name: &str) -> Option<&str> {
 
 fn newer(one: &LogFile, other: &LogFile) -> std::cmp::Ordering {
     (one.modified, &one.name).cmp(&(other.modified, &other.name))
-}
-
-/// The files of a folder whose names end in one of these ways.
-pub fn files_ending(folder: &Path, endings: &[&str]) -> Vec<LogFile> {
-    files(folder, |name| endings.iter().any(|ending| name.ends_with(ending)))
 }
 
 /// What is in a folder; nothing where there is none.

@@ -1,6 +1,5 @@
 //! A site: everything that can be read of its experiments, each file parsed again only when it has changed.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use thiserror::Error;
 
 use crate::basis;
 use crate::config::{ConfigError, Configuration, Origin, load};
-use crate::databases::catalogue::{Catalogue, Experiment, statuses};
+use crate::databases::catalogue::{Catalogue, Experiment, Statuses, statuses};
 use crate::databases::history::{History, Run};
 use crate::databases::packages::Packages;
 use crate::databases::{DatabaseError, Source, structure};
@@ -51,7 +50,7 @@ pub struct Site {
     store: Arc<Store>,
     environment: Environment,
     catalogue: Kept<Catalogue>,
-    statuses: Kept<BTreeMap<i64, String>>,
+    statuses: Kept<Statuses>,
     jobs: Kept<JobList>,
     edges: Kept<Edges>,
     packages: Kept<Packages>,
@@ -132,12 +131,12 @@ impl Site {
         self.catalogue()?.get(expid.as_str()).cloned().ok_or_else(|| SiteError::Unknown(expid.clone()))
     }
 
-    /// The states of experiments, by their numbers. Without a database none is known.
-    pub fn statuses(&self) -> Result<Arc<BTreeMap<i64, String>>, DatabaseError> {
+    /// The states of experiments. Without a database none is known.
+    pub fn statuses(&self) -> Result<Arc<Statuses>, DatabaseError> {
         let path = self.rc.times();
         self.kept(&self.statuses, &path, || {
             let found = missing_is_empty(statuses(self.source(&path, PUBLIC)))?;
-            let size = found.len() * 100;
+            let size = found.numbered().len() * 200;
             Ok((found, size))
         })
     }

@@ -7,6 +7,7 @@ pub mod brief;
 pub mod eta;
 pub mod facts;
 pub mod graph;
+mod moment;
 pub mod performance;
 pub mod rundetail;
 pub mod runs;
@@ -18,9 +19,6 @@ pub mod tree;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::tz::Offset;
-
-use crate::basis;
 use crate::config::Configuration;
 use crate::databases::DatabaseError;
 use crate::databases::history::History;
@@ -30,45 +28,7 @@ use crate::jobs::JobList;
 use crate::logs::JobLogs;
 use crate::site::{Edges, Site, SiteError};
 
-/// The time that an answer is for. Whoever asks for it tells how long it makes no difference: see [`crate::basis`].
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    now: i64,
-    /// What local time is
-    pub zone: Offset,
-}
-
-impl Moment {
-    /// A moment: seconds since 1970, and what local time is.
-    pub const fn new(now: i64, zone: Offset) -> Self {
-        Self { now, zone }
-    }
-
-    /// Seconds since 1970.
-    pub fn now(self) -> i64 {
-        basis::note_span(self.now, self.now.saturating_add(1));
-        self.now
-    }
-
-    /// The minute, as its first second since 1970.
-    pub fn minute(self) -> i64 {
-        let minute = self.now - self.now.rem_euclid(60);
-        basis::note_span(minute, minute.saturating_add(60));
-        minute
-    }
-
-    /// Whether less than so many seconds have passed since a point in time.
-    pub fn is_within(self, seconds: i64, since: i64) -> bool {
-        let end = since.saturating_add(seconds);
-        let within = self.now < end;
-        if within {
-            basis::note_span(i64::MIN, end);
-        } else {
-            basis::note_span(end, i64::MAX);
-        }
-        within
-    }
-}
+pub use moment::Moment;
 
 /// Everything of an experiment that its views need.
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::databases::DatabaseError;
 use crate::expid::Expid;
+use crate::logs::run_log;
 use crate::machine::{Call, Machine, MachineError};
 use crate::rc::Backend;
 use crate::site::{Site, SiteError};
@@ -128,7 +129,7 @@ impl Workers {
                 Age::default()
             }));
         }
-        let plan = plan(&catalogue, &known, &ages, moment);
+        let plan = plan(&catalogue, known.numbered(), &ages, moment);
         if !plan.forget.is_empty() || !plan.rows.is_empty() {
             self.site.store().write_statuses(&plan.forget, &plan.rows)?;
         }
@@ -138,9 +139,9 @@ impl Workers {
 
     /// How long ago the log of the newest run was written to.
     fn log_age(&self, expid: &Expid, moment: Moment) -> Option<i64> {
-        let version = self.site.configuration(expid).ok().and_then(|configuration| configuration.version());
+        let version = self.site.configuration(expid).ok().map(|configuration| configuration.version());
         let places = self.site.places(expid);
-        let file = status::run_log(&places, version.as_deref())?;
+        let file = run_log(&places, version.as_deref())?;
         Some(moment.now() - file.modified)
     }
 
@@ -183,7 +184,7 @@ impl Workers {
         let statuses = self.site.statuses()?;
         let catalogue = self.site.catalogue()?;
         let mut done = Done::default();
-        let running = |id: i64| statuses.get(&id).is_some_and(|status| status == "RUNNING");
+        let running = |id: i64| statuses.get(id) == Some("RUNNING");
         for experiment in catalogue.experiments().iter().filter(|experiment| running(experiment.id)) {
             match self.graph(&experiment.name, moment) {
                 Ok(drawn) => done.written += usize::from(drawn),

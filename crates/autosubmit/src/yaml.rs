@@ -1,8 +1,11 @@
 //! YAML 1.2 as Autosubmit's reader (ruamel, round-trip) takes it: plain `yes`, `12:30` and `0777` are a text, a text and 777; a
-//! tagged scalar is its text; points in time, and numbers that JSON cannot hold, become null.
+//! tagged scalar is its text; what is no number to JSON becomes null; a structure that holds itself holds null in that place.
+//!
+//! JSON has no points in time. They are texts with a mark before them ([`point`]), since views show them in different ways.
 
 use std::collections::HashMap;
 
+use jiff::civil::{Date, Time};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
@@ -23,7 +26,7 @@ pub enum YamlError {
     /// Its references make too much of it.
     #[error("more than {MOST} values")]
     Large,
-    /// A reference to what is not there, or to what it stands in.
+    /// A reference to what is not there.
     #[error("a reference to nothing")]
     Reference,
     /// There is more than one document.
@@ -86,6 +89,7 @@ impl Builder {
                 self.anchors.extend((open.anchor > 0).then(|| (open.anchor, (value.clone(), size))));
                 self.place(value, 1)
             }
+            Event::Alias(anchor) if self.open.iter().any(|open| open.anchor == anchor) => self.place(Value::Null, 1),
             Event::Alias(anchor) => {
                 let size = self.anchors.get(&anchor).ok_or(YamlError::Reference)?.1;
                 if self.values + size > MOST {
@@ -115,7 +119,7 @@ impl Builder {
             None => self.root = Some(value),
             Some(Content::List(list)) => list.push(value),
             Some(Content::Mapping(map, key)) => match key.take() {
-                None => *key = Some(key_text(value)),
+                None => *key = Some(key_text(&value)),
                 Some(name) if name == "<<" => merge(map, value),
                 Some(name) if map.contains_key(&name) => return Err(YamlError::Duplicate(name)),
                 Some(name) => {
@@ -141,17 +145,15 @@ fn merge(map: &mut Map<String, Value>, value: Value) {
 }
 
 /// A key as Python's `str` shows it.
-fn key_text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => crate::config::python_text(&other),
-    }
+fn key_text(value: &Value) -> String {
+    crate::config::python_text(&value)
 }
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     match tag {
         Some(tag) if tag.is_yaml_core_schema() => match tag.suffix.as_str() {
-            "int" | "float" | "bool" | "null" => plain(text),
+            "float" => text.parse().ok().and_then(Number::from_f64).map_or_else(|| plain(text), Value::Number),
+            "int" | "bool" | "null" => plain(text),
             _ => Value::from(text),
         },
         None if style == ScalarStyle::Plain => plain(text),
@@ -172,7 +174,7 @@ fn plain(text: &str) -> Value {
     }
     integer(text)
         .or_else(|| float(text))
-        .or_else(|| is_point(text).then_some(Value::Null))
+        .or_else(|| read_point(text).map(|point| format!("{MARK}{point}").into()))
         .unwrap_or_else(|| text.into())
 }
 
@@ -192,9 +194,13 @@ fn integer(text: &str) -> Option<Value> {
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
         return None;
     }
-    let value = i64::from_str_radix(&format!("{sign}{digits}"), radix);
-    // a number that no machine has is one nevertheless, as far as a text can say
-    Some(value.map_or_else(|_| Value::from(format!("{sign}{digits}")), Value::from))
+    if let Ok(value) = i64::from_str_radix(&format!("{sign}{digits}"), radix) {
+        return Some(Value::from(value));
+    }
+    // one beyond 64 bits is as near as a float comes to it
+    let digit = |value: f64, digit: char| value * f64::from(radix) + f64::from(digit.to_digit(radix).unwrap_or(0));
+    let size = if radix == 10 { digits.parse().ok()? } else { digits.chars().fold(0.0, digit) };
+    Some(Number::from_f64(if sign == "-" { -size } else { size }).map_or(Value::Null, Value::Number))
 }
 
 fn float(text: &str) -> Option<Value> {
@@ -211,21 +217,99 @@ fn float(text: &str) -> Option<Value> {
     Some(Number::from_f64(number).map_or(Value::Null, Value::Number))
 }
 
-/// Whether a text is a date, or a date with a time to the second.
-fn is_point(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let date = bytes.len() >= 10
-        && bytes[..10].iter().enumerate().all(|(place, byte)| match place {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    let time = bytes.get(10..).unwrap_or_default();
-    date && (time.is_empty()
-        || (time.len() >= 9
-            && matches!(time[0], b'T' | b't' | b' ')
-            && time[3] == b':'
-            && time[6] == b':'
-            && [1, 2, 4, 5, 7, 8].iter().all(|place| time[*place].is_ascii_digit())))
+/// Stands before points in time. No text begins so that somebody writes into a configuration.
+const MARK: &str = "\0point in time:";
+
+/// The point in time that a value is, as Python's `str` shows it: a date, or a date with a time, with a blank or `T` in between.
+pub fn point(value: &Value) -> Option<&str> {
+    value.as_str()?.strip_prefix(MARK)
+}
+
+/// Shows points in time as nulls, at every depth.
+pub fn without_points(value: &mut Value) {
+    each(value, &|value| {
+        if point(value).is_some() {
+            *value = Value::Null;
+        }
+    });
+}
+
+/// Shows points in time as ISO 8601 writes them, at every depth.
+pub fn with_written_points(value: &mut Value) {
+    each(value, &|value| {
+        if let Some(point) = point(value) {
+            let text = point.replacen(' ', "T", 1);
+            *value = Value::from(text.strip_suffix("+00:00").map_or(text.clone(), |time| format!("{time}Z")));
+        }
+    });
+}
+
+fn each(value: &mut Value, change: &impl Fn(&mut Value)) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|value| each(value, change)),
+        Value::Object(map) => map.values_mut().for_each(|value| each(value, change)),
+        other => change(other),
+    }
+}
+
+/// A date, or a date with a time to the second, as Python's `str` shows it.
+fn read_point(text: &str) -> Option<String> {
+    let (year, rest) = text.split_at_checked(4).filter(|(year, _)| is_number(year))?;
+    let (month, rest) = rest.strip_prefix('-')?.split_once('-')?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (day, rest) = rest.split_at(end);
+    let date = Date::new(year.parse().ok()?, small(month)?, small(day)?).ok()?;
+    if rest.is_empty() {
+        // without a time it has as many digits as there are
+        return (month.len() == 2 && day.len() == 2).then(|| date.to_string());
+    }
+    let time = rest.trim_start_matches([' ', '\t']);
+    let (between, time) = match time.strip_prefix(['T', 't']).filter(|_| time.len() == rest.len()) {
+        Some(time) => ('T', time),
+        None => (' ', time),
+    };
+    if between == ' ' && time.len() == rest.len() {
+        return None;
+    }
+    let end = time.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(time.len());
+    let (clock, rest) = time.split_at(end);
+    let parts: Vec<&str> = clock.split(':').collect();
+    let [hour, minute, second] = parts[..] else { return None };
+    if minute.len() != 2 || second.len() != 2 {
+        return None;
+    }
+    let (fraction, rest) = match rest.strip_prefix('.') {
+        Some(rest) => rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())),
+        None => ("", rest),
+    };
+    let micros = (format!("0.{fraction}").parse::<f64>().ok()? * 1e6).round() as i32;
+    let time = Time::new(small(hour)?, small(minute)?, small(second)?, micros.min(999_999) * 1000).ok()?;
+    let zone = zone(rest.trim_start_matches([' ', '\t']))?;
+    let fraction = if micros > 0 { format!(".{micros:06}") } else { String::new() };
+    Some(format!("{date}{between}{}{fraction}{zone}", time.strftime("%H:%M:%S")))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A number of one or two digits.
+fn small(text: &str) -> Option<i8> {
+    if is_number(text) && text.len() <= 2 { text.parse().ok() } else { None }
+}
+
+/// `Z` or `+H:MM` as `+HH:MM`; nothing where there is none.
+fn zone(text: &str) -> Option<String> {
+    match text {
+        "" => return Some(String::new()),
+        "Z" => return Some("+00:00".to_owned()),
+        _ => {}
+    }
+    let sign = text.chars().next().filter(|sign| matches!(sign, '+' | '-'))?;
+    let (hours, minutes) = text[1..].split_once(':').unwrap_or((&text[1..], "00"));
+    let (hours, minutes) = (small(hours)?, small(minutes).filter(|_| minutes.len() == 2)?);
+    let sign = if hours == 0 && minutes == 0 { '+' } else { sign };
+    Some(format!("{sign}{hours:02}:{minutes:02}"))
 }
 
 #[cfg(test)]
@@ -253,8 +337,10 @@ mod tests {
             ("yes", json!("yes")),
             ("On", json!("On")),
             ("~", json!(null)),
-            ("2000-01-01", json!(null)),
-            ("2000-01-01T00:00:00", json!(null)),
+            ("2000-1-1", json!("2000-1-1")),
+            ("2000-13-01", json!("2000-13-01")),
+            ("123456789012345678901234567890", json!(123_456_789_012_345_678_901_234_567_890.0)),
+            ("!!float 7", json!(7.0)),
             ("2000-01-01 12:00", json!("2000-01-01 12:00")),
             ("12:30", json!("12:30")),
             ("00:05", json!("00:05")),
@@ -275,6 +361,43 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
+    }
+
+    /// What the original makes of the same texts: as `str` shows them, and as its answers write them.
+    #[test]
+    fn points_in_time_are_told_from_texts() {
+        for (text, shown, written) in [
+            ("2001-02-03", "2001-02-03", "2001-02-03"),
+            ("2001-02-03T04:05:06", "2001-02-03T04:05:06", "2001-02-03T04:05:06"),
+            ("2001-02-03t04:05:06Z", "2001-02-03T04:05:06+00:00", "2001-02-03T04:05:06Z"),
+            ("2001-02-03 04:05:06.5", "2001-02-03 04:05:06.500000", "2001-02-03T04:05:06.500000"),
+            ("2001-02-03 04:05:06.1234567", "2001-02-03 04:05:06.123457", "2001-02-03T04:05:06.123457"),
+            ("2001-02-03 04:05:06 +01:00", "2001-02-03 04:05:06+01:00", "2001-02-03T04:05:06+01:00"),
+            ("2001-02-03 04:05:06.25-3", "2001-02-03 04:05:06.250000-03:00", "2001-02-03T04:05:06.250000-03:00"),
+            ("2001-2-3 4:05:06", "2001-02-03 04:05:06", "2001-02-03T04:05:06"),
+        ] {
+            let mut value = parse(text).unwrap();
+            assert_eq!(point(&value), Some(shown), "{text}");
+            assert_eq!(crate::config::python_text(&value), shown);
+            with_written_points(&mut value);
+            assert_eq!(value, json!(written));
+        }
+        for text in ["2001-02-03 04:05:06+0130", "2001-02-03x", "2001-02-03 04:05", "2001-02-03T", "2001-02-0304:05:06"]
+        {
+            assert_eq!(parse(text), Ok(json!(text)));
+        }
+        let mut list = parse("[2001-02-03, {a: 2001-02-03}, '2001-02-03']").unwrap();
+        assert_eq!(
+            crate::config::python_text(&list),
+            "[datetime.date(2001, 2, 3), {'a': datetime.date(2001, 2, 3)}, '2001-02-03']"
+        );
+        without_points(&mut list);
+        assert_eq!(list, json!([null, {"a": null}, "2001-02-03"]));
+    }
+
+    #[test]
+    fn what_holds_itself_holds_nothing_there() {
+        assert_eq!(parse("&x {y: *x, z: [*x, 1]}"), Ok(json!({"y": null, "z": [null, 1]})));
     }
 
     #[test]

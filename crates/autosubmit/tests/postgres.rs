@@ -139,7 +139,7 @@ fn what_is_written_is_there() {
     let status = |id, name: &str, running| StatusRow { id, name: name.into(), running, modified: "then".into() };
     store.write_statuses(&[], &[status(1, "a000", true), status(7, "gone", true)]).unwrap();
     store.write_statuses(&[7], &[status(1, "a000", false)]).unwrap();
-    assert_eq!(*site.statuses().unwrap(), [(1, "NOT RUNNING".to_owned())].into());
+    assert_eq!(*site.statuses().unwrap().numbered(), [(1, "NOT RUNNING".to_owned())].into());
     let details = |hpc: &str| DetailsRow {
         id: 1,
         user: "ann".into(),

@@ -303,10 +303,8 @@ fn add_surroundings(tree: &mut Map<String, Value>, origin: Origin<'_>) {
     let project = if destination.is_empty() { folder.join("proj") } else { folder.join("proj").join(destination) };
     tree.insert("ROOTDIR".to_owned(), shown(folder));
     tree.insert("PROJDIR".to_owned(), shown(&project));
-    if let (Some(description), Value::Object(defaults)) =
-        (origin.description, tree.entry("DEFAULT").or_insert_with(|| Value::Object(Map::new())))
-    {
-        defaults.insert("DESCRIPTION".to_owned(), Value::from(description));
+    if let Value::Object(defaults) = tree.entry("DEFAULT").or_insert_with(|| Value::Object(Map::new())) {
+        defaults.insert("DESCRIPTION".to_owned(), Value::from(origin.description.unwrap_or_default()));
     }
 }
 
@@ -330,7 +328,7 @@ fn destination(tree: &Map<String, Value>) -> String {
 /// The keys of the main platform, and where its jobs run.
 fn add_platform(tree: &mut Map<String, Value>, origin: Origin<'_>) {
     let arch = tree.get("DEFAULT").and_then(|defaults| defaults.get("HPCARCH")).and_then(Value::as_str);
-    let arch = arch.filter(|arch| !arch.is_empty()).unwrap_or("LOCAL").to_uppercase();
+    let arch = arch.unwrap_or("LOCAL").to_uppercase();
     let platform = tree.get("PLATFORMS").and_then(|platforms| platforms.get(&arch)).and_then(Value::as_object).cloned();
     let platform = platform.unwrap_or_default();
     for (key, value) in &platform {
@@ -339,15 +337,11 @@ fn add_platform(tree: &mut Map<String, Value>, origin: Origin<'_>) {
     let part = |key: &str| {
         platform.get(key).filter(|value| !value.is_null()).map(super::python_text).filter(|text| !text.is_empty())
     };
-    let root = if arch == "LOCAL" {
-        Some(origin.places.tmp.to_string_lossy().into_owned())
-    } else {
-        let project = part("SCRATCH_PROJECT_DIR").or_else(|| part("PROJECT"));
-        part("SCRATCH_DIR")
-            .zip(project)
-            .zip(part("USER"))
-            .map(|((scratch, project), user)| format!("{scratch}/{project}/{user}/{}", origin.expid))
-    };
+    let project = part("SCRATCH_PROJECT_DIR").or_else(|| part("PROJECT"));
+    let scratch = part("SCRATCH_DIR").zip(project).zip(part("USER"));
+    let root = scratch
+        .map(|((scratch, project), user)| format!("{scratch}/{project}/{user}/{}", origin.expid))
+        .or_else(|| (arch == "LOCAL").then(|| origin.places.tmp.to_string_lossy().into_owned()));
     tree.insert("HPCARCH".to_owned(), Value::from(arch));
     if let Some(root) = root {
         tree.insert("HPCLOGDIR".to_owned(), Value::from(format!("{root}/LOG_{}", origin.expid)));

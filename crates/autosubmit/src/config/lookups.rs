@@ -1,9 +1,11 @@
-//! What a job's section and its platform say. Empty texts, zeros and nulls count as not said.
+//! What a job's section and its platform say. Where Autosubmit asks for a text, a null in YAML is the text `None`; where it looks for
+//! something else in the platform, empty texts, zeros and nulls count as not said.
 
 use serde_json::Value;
 
-use super::{Configuration, python_text};
+use super::{Configuration, IniFiles, python_text};
 use crate::calendar::ChunkLength;
+use crate::ini::Ini;
 
 /// How many processors a job needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +28,31 @@ pub struct PlatformFacts {
     /// Its name
     pub name: String,
     /// Carbon intensity, g/kWh
-    pub carbon: Option<f64>,
+    pub carbon: Factor,
     /// Power usage effectiveness
-    pub effectiveness: Option<f64>,
+    pub effectiveness: Factor,
+}
+
+/// A number that a platform may say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Factor {
+    /// It says nothing
+    Unknown,
+    /// It says what is no number
+    Odd,
+    /// This
+    Known(f64),
+}
+
+impl Factor {
+    /// The number; 0 where there is none.
+    pub fn value(self) -> f64 {
+        if let Self::Known(value) = self { value } else { 0.0 }
+    }
 }
 
 /// Processors with several numbers ask for whole nodes of this size.
-const OLD_NODE: i64 = 36;
+const OLD_NODE: f64 = 36.0;
 
 impl Processing {
     /// The processing elements: processors of all nodes that the job occupies.
@@ -82,40 +102,43 @@ impl Configuration {
 
     /// How long a chunk is.
     pub fn chunk_length(&self) -> ChunkLength {
-        let (size, unit) = match self {
-            Self::Yaml(_) => (self.said(&["EXPERIMENT", "CHUNKSIZE"]), self.said(&["EXPERIMENT", "CHUNKSIZEUNIT"])),
-            Self::Ini(files) => {
-                (files.exp.get("experiment", "CHUNKSIZE"), files.exp.get("experiment", "CHUNKSIZEUNIT"))
-            }
-        };
-        ChunkLength {
-            size: size.and_then(|size| size.trim().parse().ok()).unwrap_or(1),
-            unit: unit.unwrap_or_default(),
+        match self {
+            Self::Yaml(_) => ChunkLength {
+                size: self.yaml(&["EXPERIMENT", "CHUNKSIZE"]).filter(|size| is_said(size)).and_then(whole).unwrap_or(1),
+                unit: self.said(&["EXPERIMENT", "CHUNKSIZEUNIT"]).unwrap_or_default(),
+            },
+            Self::Ini(files) => ChunkLength {
+                size: files.exp.get("experiment", "CHUNKSIZE").and_then(|size| size.trim().parse().ok()).unwrap_or(1),
+                unit: files.exp.get("experiment", "CHUNKSIZEUNIT").unwrap_or_default().to_lowercase(),
+            },
         }
     }
 
-    /// The version of Autosubmit that the experiment is for.
-    pub fn version(&self) -> Option<String> {
+    /// The version of Autosubmit that the experiment is for. INI files that do not say it are of the version `None`.
+    pub fn version(&self) -> String {
         match self {
-            Self::Yaml(_) => self.said(&["CONFIG", "AUTOSUBMIT_VERSION"]),
-            Self::Ini(files) => files.conf.get("config", "AUTOSUBMIT_VERSION"),
+            Self::Yaml(_) => self.said(&["CONFIG", "AUTOSUBMIT_VERSION"]).unwrap_or_default(),
+            Self::Ini(files) => files.conf.get("config", "AUTOSUBMIT_VERSION").unwrap_or_else(|| "None".to_owned()),
         }
     }
 
     /// Seconds between two looks of Autosubmit at its jobs.
     pub fn sleep_time(&self) -> i64 {
-        let text = match self {
-            Self::Yaml(_) => self.said(&["CONFIG", "SAFETYSLEEPTIME"]),
-            Self::Ini(files) => files.conf.get("config", "SAFETYSLEEPTIME"),
+        let said = match self {
+            Self::Yaml(_) => self.yaml(&["CONFIG", "SAFETYSLEEPTIME"]).and_then(whole),
+            Self::Ini(files) => {
+                files.conf.get("config", "SAFETYSLEEPTIME").and_then(|seconds| seconds.trim().parse().ok())
+            }
         };
-        text.and_then(|text| text.trim().parse().ok()).unwrap_or(10)
+        said.unwrap_or(10)
     }
 
     /// Where the model comes from, and which branch of it; `NA` for projects without.
     pub fn model(&self) -> (String, String) {
         let get = |section: &str, option: &str| match self {
             Self::Yaml(_) => {
-                self.yaml(&[&section.to_uppercase(), option]).filter(|value| !value.is_null()).map(python_text)
+                let value = self.yaml(&[&section.to_uppercase(), option]);
+                value.filter(|value| !value.is_null() && **value != "").map(python_text)
             }
             Self::Ini(files) => files.exp.get(section, option),
         };
@@ -125,7 +148,8 @@ impl Configuration {
                 (get("git", "PROJECT_ORIGIN").unwrap_or_default(), branch)
             }
             "svn" => {
-                let url = get("svn", "PROJECT_URL").unwrap_or_default();
+                let usual = if matches!(self, Self::Ini(_)) { "NA" } else { "" };
+                let url = get("svn", "PROJECT_URL").unwrap_or_else(|| usual.to_owned());
                 (url.clone(), url)
             }
             _ => ("NA".to_owned(), "NA".to_owned()),
@@ -147,12 +171,13 @@ impl Configuration {
         self.said(&["AUTOSUBMIT", "WORKFLOW_COMMIT"])
     }
 
-    /// An option of a job's section.
-    fn job(&self, section: &str, option: &str) -> Option<String> {
-        match self {
-            Self::Yaml(_) => self.said(&["JOBS", section, option]),
-            Self::Ini(files) => files.jobs.get(section, option).filter(|value| !value.trim().is_empty()),
-        }
+    /// A text of a section of jobs or platforms, as Python's `str` makes it of whatever is there; empty where nothing is.
+    fn text(&self, kind: Kind, section: &str, option: &str) -> String {
+        let text = match self {
+            Self::Yaml(_) => self.yaml(&[kind.name(), section, option]).map(python_text),
+            Self::Ini(files) => kind.file(files).get(section, option),
+        };
+        text.unwrap_or_default()
     }
 
     /// Whether the configuration knows a job's section.
@@ -163,108 +188,156 @@ impl Configuration {
         }
     }
 
-    /// The platform of a section: in INI files only the one that it names itself.
+    /// The platform that a section names, perhaps with an empty name; one that names none in YAML has the main one.
     pub fn own_platform(&self, section: &str) -> String {
         match self {
-            Self::Yaml(_) => self.platform(section),
-            Self::Ini(_) => self.job(section, "PLATFORM").unwrap_or_default(),
+            Self::Yaml(_) => match self.yaml(&["JOBS", section, "PLATFORM"]) {
+                None | Some(Value::Null) => self.main_platform().unwrap_or_default(),
+                Some(name) => python_text(name).to_uppercase(),
+            },
+            Self::Ini(_) => self.text(Kind::Jobs, section, "PLATFORM"),
         }
     }
 
     /// The queue that a section names itself; empty if none.
     pub fn own_queue(&self, section: &str) -> String {
-        self.job(section, "QUEUE").unwrap_or_default()
+        self.text(Kind::Jobs, section, "QUEUE")
     }
 
     /// How long a section itself says that its jobs may run; empty if it does not.
     pub fn own_wallclock(&self, section: &str) -> String {
-        self.job(section, "WALLCLOCK").unwrap_or_default()
-    }
-
-    /// An option of a platform.
-    fn platform_option(&self, platform: &str, option: &str) -> Option<String> {
-        match self {
-            Self::Yaml(_) => self.said(&["PLATFORMS", platform, option]),
-            Self::Ini(files) => files.platforms.get(platform, option).filter(|value| !value.trim().is_empty()),
-        }
+        self.text(Kind::Jobs, section, "WALLCLOCK")
     }
 
     /// The platform that a section's jobs run on.
     pub fn platform(&self, section: &str) -> String {
-        let name = self.job(section, "PLATFORM").or_else(|| self.main_platform()).unwrap_or_default();
-        match self {
-            Self::Yaml(_) => name.to_uppercase(),
-            Self::Ini(_) => name,
-        }
+        let own = self.own_platform(section);
+        if is_blank(&own) { self.main_platform().unwrap_or_default() } else { own }
     }
 
     /// What a section's jobs ask for.
     pub fn processing(&self, section: &str) -> Processing {
-        let platform = self.platform(section);
+        if let Self::Ini(files) = self {
+            let said = |option: &str| files.jobs.get(section, option);
+            return Processing {
+                processors: said("PROCESSORS").map_or(1, |text| processors(&text)),
+                tasks: said("TASKS").map_or(Some(0), |text| text.trim().parse().ok()),
+                nodes: None,
+                per_node: None,
+                exclusive: false,
+            };
+        }
+        // a section with an empty platform asks none, though its jobs run on the main one
+        let platform = self.own_platform(section);
         let said = |option: &str| {
-            let said = |value: Option<String>| value.filter(|value| value.trim() != "0");
-            said(self.job(section, option)).or_else(|| match self {
-                Self::Yaml(_) => said(self.platform_option(&platform, option)),
-                Self::Ini(_) => None,
-            })
+            let mut said = [["JOBS", section, option], ["PLATFORMS", &platform, option]].into_iter();
+            said.find_map(|path| self.yaml(&path).filter(|value| is_said(value)))
         };
-        let number =
-            |option: &str| said(option).and_then(|text| text.trim().parse::<f64>().ok()).map(|value| value as i64);
+        let number = |option: &str| said(option).and_then(whole);
         Processing {
-            processors: processors(&said("PROCESSORS").unwrap_or_else(|| "1".to_owned())),
+            processors: said("PROCESSORS")
+                .map_or(1, |value| whole(value).unwrap_or_else(|| processors(&python_text(value)))),
             tasks: number("TASKS"),
             nodes: number("NODES"),
             per_node: number("PROCESSORS_PER_NODE"),
-            exclusive: self.is_exclusive(section, &platform),
+            // a text, also `true`, does not say so
+            exclusive: said("EXCLUSIVE") == Some(&Value::Bool(true)),
         }
     }
 
-    /// Whether a section's jobs want their nodes for themselves. A text, also `true`, does not say so, and nothing in INI files does.
-    fn is_exclusive(&self, section: &str, platform: &str) -> bool {
-        let said = [["JOBS", section, "EXCLUSIVE"], ["PLATFORMS", platform, "EXCLUSIVE"]];
-        let mut said = said.iter().filter_map(|path| self.yaml(path));
-        said.find(|value| !matches!(value, Value::Null | Value::Bool(false))) == Some(&Value::Bool(true))
-    }
-
-    /// The queue of a section's jobs; the text `None` if a YAML platform has none.
+    /// The queue of a section's jobs, of which the first of the list is wrapped or not; the text `None` if a YAML platform has none.
     pub fn queue(&self, section: &str, wrapped: bool) -> String {
         let own = match self {
-            Self::Yaml(_) if wrapped => self.said(&["WRAPPERS", "QUEUE"]),
-            _ => self.job(section, "QUEUE"),
+            _ if !wrapped => self.own_queue(section),
+            Self::Yaml(_) => self.yaml(&["WRAPPERS", "QUEUE"]).map(python_text).unwrap_or_default(),
+            Self::Ini(files) => files.conf.get("wrapper", "QUEUE").unwrap_or_default(),
         };
-        if let Some(queue) = own {
-            return queue;
-        }
         let platform = self.platform(section);
-        let usual = match self {
-            Self::Yaml(_) => "None",
-            Self::Ini(_) => "",
-        };
-        if self.processing(section).processors == 1 {
-            let serial = self.platform_option(&platform, "SERIAL_QUEUE");
-            let absent = self.yaml(&["PLATFORMS", &platform, "SERIAL_QUEUE"]).is_none_or(Value::is_null);
-            // a YAML platform that says nothing has the queue `None`, while an empty text stands for the usual one
-            if serial.is_some() || (absent && matches!(self, Self::Yaml(_))) {
-                return serial.unwrap_or_else(|| usual.to_owned());
-            }
+        if !is_blank(&own) || platform == "None" {
+            return own;
         }
-        self.platform_option(&platform, "QUEUE").unwrap_or_else(|| usual.to_owned())
+        let of_platform = |option: &str| match self {
+            Self::Yaml(_) => {
+                self.yaml(&["PLATFORMS", &platform, option]).map_or_else(|| "None".to_owned(), python_text)
+            }
+            Self::Ini(_) => self.text(Kind::Platforms, &platform, option),
+        };
+        let serial = (self.processing(section).processors == 1).then(|| of_platform("SERIAL_QUEUE"));
+        serial.filter(|queue| !is_blank(queue)).unwrap_or_else(|| of_platform("QUEUE"))
     }
 
-    /// How long a section's jobs may run: `HH:MM`, or empty.
+    /// How long a section's jobs may run: `HH:MM`, or whatever else is said; empty if nothing is.
     pub fn wallclock(&self, section: &str) -> String {
-        let own = self.job(section, "WALLCLOCK");
-        own.or_else(|| self.platform_option(&self.platform(section), "MAX_WALLCLOCK")).unwrap_or_default()
+        let own = self.own_wallclock(section);
+        let platform = self.platform(section);
+        if !is_blank(&own) || platform == "None" {
+            return own;
+        }
+        self.text(Kind::Platforms, &platform, "MAX_WALLCLOCK")
     }
 
     /// What is known of the use of energy where a section's jobs run.
     pub fn platform_facts(&self, section: &str) -> PlatformFacts {
-        let name = match self {
-            Self::Yaml(_) => self.platform(section),
-            Self::Ini(_) => self.job(section, "PLATFORM").unwrap_or_default(),
+        let name = self.own_platform(section);
+        let factor = |option: &str| {
+            let unsaid = self.yaml(&["PLATFORMS", &name, option]).is_some_and(|value| !is_said(value));
+            let text = self.text(Kind::Platforms, &name, option);
+            match text.trim().parse() {
+                _ if unsaid || text.is_empty() => Factor::Unknown,
+                Ok(number) => Factor::Known(number),
+                Err(_) => Factor::Odd,
+            }
         };
-        let number = |option: &str| self.platform_option(&name, option).and_then(|text| text.trim().parse().ok());
-        PlatformFacts { carbon: number("CF"), effectiveness: number("PUE"), name }
+        PlatformFacts { carbon: factor("CF"), effectiveness: factor("PUE"), name }
+    }
+}
+
+/// Which sections are asked.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Jobs,
+    Platforms,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Jobs => "JOBS",
+            Self::Platforms => "PLATFORMS",
+        }
+    }
+
+    fn file(self, files: &IniFiles) -> &Ini {
+        match self {
+            Self::Jobs => &files.jobs,
+            Self::Platforms => &files.platforms,
+        }
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// What Python takes for true.
+fn is_said(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+    }
+}
+
+/// What Python's `int` makes of a value.
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Bool(flag) => Some(i64::from(*flag)),
+        Value::Number(number) => number.as_i64().or_else(|| Some(number.as_f64()? as i64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
     }
 }
 
@@ -274,7 +347,7 @@ fn processors(text: &str) -> i64 {
     if !text.contains(':') {
         return text.parse().unwrap_or(0);
     }
-    let parts = text.split(':').map(|part| part.trim().parse::<i64>().ok());
-    let nodes = parts.map(|part| part.map(|part| ceiling(part, OLD_NODE).saturating_mul(OLD_NODE)));
-    nodes.sum::<Option<i64>>().unwrap_or(0)
+    let parts = text.split(':').map(|part| part.trim().parse::<f64>().ok());
+    let nodes = parts.map(|part| part.map(|part| (part / OLD_NODE).ceil() * OLD_NODE));
+    nodes.sum::<Option<f64>>().map_or(0, |sum| sum as i64)
 }

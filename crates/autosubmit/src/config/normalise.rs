@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::ConfigError;
 
-/// States with which a job ends; a dependency on another one does not wait for the end.
-const FINAL: [&str; 3] = ["COMPLETED", "FAILED", "SKIPPED"];
+/// A dependency on one of these states is on that state, on another one it is on any with which a job ends.
+const EXACT: [&str; 6] = ["READY", "DELAYED", "PREPARED", "SKIPPED", "FAILED", "COMPLETED"];
 
 /// A mapping with all its keys in capitals, at every depth; but not in lists of lists.
 pub(super) fn upper(value: Value) -> Value {
@@ -34,7 +34,7 @@ pub(super) fn sections(data: &mut Map<String, Value>, complete: bool) -> Result<
     if let Some(Value::Object(wrappers)) = data.get_mut("WRAPPERS") {
         for (name, wrapper) in wrappers.iter_mut() {
             if let Value::Object(wrapper) = wrapper {
-                self::wrapper(name, wrapper)?;
+                self::wrapper(name, wrapper, complete)?;
             }
         }
     }
@@ -54,29 +54,37 @@ fn join(value: &mut Value) {
     }
 }
 
-fn wrapper(name: &str, wrapper: &mut Map<String, Value>) -> Result<(), ConfigError> {
+/// Its type may be said in another file than its jobs.
+fn wrapper(name: &str, wrapper: &mut Map<String, Value>, complete: bool) -> Result<(), ConfigError> {
     let jobs = match wrapper.get("JOBS_IN_WRAPPER") {
         Some(Value::String(text)) => split_jobs(text),
         Some(Value::Array(list)) => list.iter().map(super::python_text).collect(),
         _ => return Err(ConfigError::Wrapper(name.to_owned())),
     };
-    let jobs = jobs.iter().map(|job| Value::from(job.to_uppercase())).collect();
+    if complete && (jobs.is_empty() || !wrapper.contains_key("TYPE")) {
+        return Err(ConfigError::Wrapper(name.to_owned()));
+    }
+    let jobs = jobs.iter().map(|job| Value::from(job.trim().to_uppercase())).collect();
     wrapper.insert("JOBS_IN_WRAPPER".to_owned(), Value::Array(jobs));
-    match wrapper.get_mut("TYPE") {
-        Some(Value::String(kind)) => *kind = kind.to_lowercase(),
-        _ => return Err(ConfigError::Wrapper(name.to_owned())),
+    if let Some(kind) = wrapper.get_mut("TYPE") {
+        *kind = Value::from(super::python_text(kind).to_lowercase());
     }
     Ok(())
 }
 
 fn split_jobs(text: &str) -> Vec<String> {
-    let text: String = text.chars().filter(|c| !"[]\"'".contains(*c)).collect();
-    let separator = |c: char| match (text.contains('&'), text.contains(',')) {
-        (true, _) => c == '&',
-        (false, true) => c == ',',
-        _ => c.is_whitespace(),
+    // a list may be written in a text
+    let text = if text.contains('[') {
+        text.trim_matches(['[', ']']).replace([' ', '\''], "").replace(',', " ")
+    } else {
+        text.to_owned()
     };
-    text.split(separator).map(|job| job.split_whitespace().collect::<String>()).filter(|job| !job.is_empty()).collect()
+    let owned = |parts: std::str::Split<'_, char>| parts.map(str::to_owned).collect();
+    match (text.contains(','), text.contains('&')) {
+        (true, _) => owned(text.split(',')),
+        (false, true) => owned(text.split('&')),
+        _ => text.split_whitespace().map(str::to_owned).collect(),
+    }
 }
 
 fn job(job: &mut Map<String, Value>, complete: bool) {
@@ -85,10 +93,9 @@ fn job(job: &mut Map<String, Value>, complete: bool) {
     }
     files(job, complete);
     if let Some(Value::String(wallclock)) = job.get_mut("WALLCLOCK")
-        && wallclock.matches(':').count() == 2
-        && let Some(end) = wallclock.rfind(':')
+        && let Some(minutes) = minutes(wallclock)
     {
-        wallclock.truncate(end);
+        wallclock.truncate(minutes);
     }
     // a list is kept as the text that Python makes of it
     if let Some(directives) = job.get_mut("CUSTOM_DIRECTIVES").filter(|directives| directives.is_array()) {
@@ -96,10 +103,12 @@ fn job(job: &mut Map<String, Value>, complete: bool) {
     }
     if let Some(notify) = job.get_mut("NOTIFY_ON") {
         let names: Option<Vec<String>> = match &*notify {
-            Value::String(text) if !text.is_empty() => {
-                let parts = text.split(|c: char| c == ',' || c.is_whitespace());
-                Some(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
-            }
+            Value::String(text) if !text.is_empty() => Some(if text.contains(',') {
+                text.split(',').map(str::to_owned).collect()
+            } else {
+                text.split_whitespace().map(str::to_owned).collect()
+            }),
+            Value::Object(map) if !map.is_empty() => Some(map.keys().cloned().collect()),
             Value::Array(list) => Some(list.iter().map(super::python_text).collect()),
             _ => None,
         };
@@ -112,11 +121,20 @@ fn job(job: &mut Map<String, Value>, complete: bool) {
     }
 }
 
+/// How long the part of `HH:MM:SS` is that Autosubmit looks at.
+fn minutes(wallclock: &str) -> Option<usize> {
+    let parts: Vec<&str> = wallclock.split(':').collect();
+    let [hours, minutes, seconds] = parts[..] else { return None };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let right = matches!(hours.len(), 1 | 2) && minutes.len() == 2 && seconds.len() == 2;
+    (right && parts.iter().all(|part| digits(part))).then_some(hours.len() + 3)
+}
+
 fn dependencies(value: Value) -> Value {
     let mut found = Map::new();
     match value {
         Value::String(text) => {
-            for name in text.split_whitespace() {
+            for name in text.split(' ') {
                 found.insert(name.to_uppercase(), Value::Object(Map::new()));
             }
         }
@@ -132,14 +150,15 @@ fn dependencies(value: Value) -> Value {
 
 fn dependency(condition: Value) -> Value {
     let Value::Object(mut condition) = condition else { return condition };
-    if let Some(Value::String(status)) = condition.get("STATUS") {
-        let upper = status.to_uppercase();
-        let (status, asked) = upper.strip_suffix('?').map_or((upper.as_str(), false), |status| (status, true));
-        let any = asked || !FINAL.contains(&status);
-        let status = Value::from(status);
-        condition.insert("STATUS".to_owned(), status);
+    if let Some(Value::String(status)) = condition.get("STATUS").filter(|status| **status != "") {
+        let mut status = status.to_uppercase();
         // what was normalised before has lost its `?`
-        condition.entry("ANY_FINAL_STATUS_IS_VALID").or_insert(Value::Bool(any));
+        if condition.get("ANY_FINAL_STATUS_IS_VALID") != Some(&Value::Bool(true)) {
+            let any = status.ends_with('?') || !EXACT.contains(&status.as_str());
+            status.truncate(status.strip_suffix('?').unwrap_or(&status).len());
+            condition.insert("ANY_FINAL_STATUS_IS_VALID".to_owned(), Value::Bool(any));
+        }
+        condition.insert("STATUS".to_owned(), Value::from(status));
     }
     Value::Object(condition)
 }
@@ -147,15 +166,20 @@ fn dependency(condition: Value) -> Value {
 /// The first of several files is the script, the others go with it.
 fn files(job: &mut Map<String, Value>, complete: bool) {
     let parts: Vec<String> = match job.get("FILE") {
-        Some(Value::String(text)) if text.contains(',') => text.split(',').map(|part| part.trim().to_owned()).collect(),
-        Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
+        Some(Value::String(text)) => {
+            let separator = if text.contains(',') { ',' } else { ' ' };
+            text.split(separator).map(|part| part.trim_matches(' ').to_owned()).collect()
+        }
         Some(Value::Array(list)) => list.iter().map(super::python_text).collect(),
         _ => Vec::new(),
     };
     if parts.len() > 1 || matches!(job.get("FILE"), Some(Value::Array(_))) {
         let mut parts = parts.into_iter();
         job.insert("FILE".to_owned(), Value::from(parts.next().unwrap_or_default()));
-        job.insert("ADDITIONAL_FILES".to_owned(), parts.map(Value::from).collect());
+        let others: Vec<Value> = parts.map(Value::from).collect();
+        if !others.is_empty() {
+            job.insert("ADDITIONAL_FILES".to_owned(), Value::Array(others));
+        }
     }
     if complete {
         job.entry("FILE").or_insert_with(|| Value::from(""));

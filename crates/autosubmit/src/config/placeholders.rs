@@ -71,6 +71,17 @@ fn is_name(name: &str) -> bool {
     name.chars().all(|c| c.is_alphanumeric() || "_.-^,".contains(c))
 }
 
+/// What is there but says nothing does not stand for its name.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// What stands for a name in a text.
 fn look_up(name: &str, text: &str, known: &Map<String, Value>) -> Option<String> {
     let name = name.strip_prefix('^').unwrap_or(name);
@@ -88,7 +99,7 @@ fn look_up(name: &str, text: &str, known: &Map<String, Value>) -> Option<String>
     for part in parts {
         value = value.get(part)?;
     }
-    let text = Some(value).filter(|value| !value.is_null()).map(super::python_text)?;
+    let text = Some(value).filter(|value| !is_empty(value)).map(super::python_text)?;
     // what names itself would grow with each round
     let own = format!("%{upper}%");
     (!text.to_uppercase().contains(&own)).then(|| change(&text))

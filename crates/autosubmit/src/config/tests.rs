@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use super::{Configuration, Origin, Processing, differences, load, python_text};
+use super::{Configuration, Factor, Origin, Processing, differences, load, python_text};
 use crate::expid::{Expid, Places};
 use crate::rc::{Environment, Rc};
 
@@ -57,7 +57,8 @@ jobs:
   e: {for: {name: [x, y], dependencies: [{a: {}}, {e_x: {status: running}}], splits: [1, 2]}, custom_directives: ['#a', "it's", 5], notify_on: ""}
 values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "%VALUES.SELF%x", none: ~, nullref: "%VALUES.NONE%",
   dictref: "%VALUES.D%", d: {k: 1}, listref: "%VALUES.L%", l: [a, 1], t: true, boolref: "%VALUES.T%", up: "%VALUES.W^^%-%VALUES.W,,%", alone: "%VALUES.W^^%", hat: "%^VALUES.W%", w: aB,
-  low: "%default.expid%", twice: "%%DEFAULT.EXPID%%", percent: "100%% %x", unknown: "%EXPID%"}
+  low: "%default.expid%", twice: "%%DEFAULT.EXPID%%", percent: "100%% %x", unknown: "%EXPID%",
+  empty: "", zero: 0, emptyref: "%VALUES.EMPTY%|%VALUES.ZERO%"}
 "#;
     let site = Site::new(&[("a000/conf/minimal.yml", MINIMAL), ("a000/conf/jobs.yml", jobs)]);
     let tree = site.tree();
@@ -88,6 +89,7 @@ values: {int: 12, nest1: "%VALUES.NEST2%/x", nest2: "%DEFAULT.EXPID%/y", self: "
         ("LOW", "a000"),
         ("TWICE", "%%DEFAULT.EXPID%%"),
         ("PERCENT", "100%% %x"),
+        ("EMPTYREF", "%VALUES.EMPTY%|0"),
         ("UNKNOWN", "%EXPID%"),
     ] {
         assert_eq!(values[key], expected, "{key}");
@@ -182,6 +184,56 @@ fn loops_make_a_section_for_each_name() {
     assert!(Site::new(&[("a000/conf/minimal.yml", &short)]).load().unwrap_err().to_string().contains("FOR of SIM"));
 }
 
+/// What the original (4.1.17.1) made of the same file.
+#[test]
+fn unusual_words_are_taken_as_they_are() {
+    let jobs = r#"
+PLATFORMS: {MN5: {QUEUE: gp, PROCESSORS: 8, MAX_WALLCLOCK: 30, CF: many, PUE: 0}, EMPTY: {QUEUE: "", SERIAL_QUEUE: null}}
+WRAPPERS: {QUEUE: wq, W: {TYPE: Vertical, JOBS_IN_WRAPPER: "[sim, 'post']"}, V: {JOBS_IN_WRAPPER: "sim & post"}}
+EXPERIMENT: {CHUNKSIZE: 2.0, CHUNKSIZEUNIT: month}
+CONFIG: {SAFETYSLEEPTIME: 2.5}
+JOBS:
+  A: {FILE: " a  b ", PLATFORM: "", QUEUE: null, DEPENDENCIES: "", NOTIFY_ON: "failed, all done", WALLCLOCK: 1:2:3}
+  B: {FILE: [x.sh], PROCESSORS: "0", DEPENDENCIES: {A: {STATUS: ready}, C: {STATUS: running, ANY_FINAL_STATUS_IS_VALID: false}}, NOTIFY_ON: {failed: x}}
+  C: {FILE: "a b,c", PROCESSORS: "20.5:4", QUEUE: 5, DEPENDENCIES: "A  b", WALLCLOCK: null, PLATFORM: empty}
+"#;
+    let types = "WRAPPERS: {V: {TYPE: Horizontal, JOBS_IN_WRAPPER: [sim, post]}}\n";
+    let minimal = "DEFAULT: {EXPID: a000, HPCARCH: mn5}\n";
+    let files = [("a000/conf/minimal.yml", minimal), ("a000/conf/jobs.yml", jobs), ("a000/conf/types.yml", types)];
+    let site = Site::new(&files);
+    let tree = site.tree();
+    let expected = json!({
+        "A": {"FILE": "", "PLATFORM": "", "QUEUE": null, "DEPENDENCIES": {"": {}}, "NOTIFY_ON": ["FAILED", "ALL DONE"],
+              "WALLCLOCK": "1:2:3", "ADDITIONAL_FILES": ["a", "", "b", ""]},
+        "B": {"FILE": "x.sh", "PROCESSORS": "0", "NOTIFY_ON": ["FAILED"], "ADDITIONAL_FILES": [],
+              "DEPENDENCIES": {"A": {"STATUS": "READY", "ANY_FINAL_STATUS_IS_VALID": false},
+                               "C": {"STATUS": "RUNNING", "ANY_FINAL_STATUS_IS_VALID": true}}},
+        "C": {"FILE": "a", "PROCESSORS": "20.5:4", "QUEUE": 5, "DEPENDENCIES": {"A": {}, "": {}, "B": {}}, "WALLCLOCK": null,
+              "PLATFORM": "empty", "ADDITIONAL_FILES": ["b"]},
+    });
+    assert_eq!(tree["JOBS"], expected);
+    let (first, second) = (json!(["SIM", "POST"]), "horizontal");
+    assert_eq!(
+        (&tree["WRAPPERS"]["W"]["JOBS_IN_WRAPPER"], &tree["WRAPPERS"]["V"]["JOBS_IN_WRAPPER"]),
+        (&first, &first)
+    );
+    assert_eq!(tree["WRAPPERS"]["V"]["TYPE"], second);
+    let configuration = site.load().unwrap();
+    let of = |section: &str| {
+        (configuration.platform(section), configuration.queue(section, false), configuration.wallclock(section))
+    };
+    let texts = |texts: [&str; 3]| (texts[0].to_owned(), texts[1].to_owned(), texts[2].to_owned());
+    assert_eq!(of("A"), texts(["MN5", "None", "1:2:3"]));
+    assert_eq!(of("B"), texts(["MN5", "gp", "30"]));
+    assert_eq!(of("C"), texts(["EMPTY", "5", "None"]));
+    assert_eq!((configuration.own_platform("A"), configuration.queue("B", true)), (String::new(), "wq".to_owned()));
+    let processors = |section: &str| configuration.processing(section).processors;
+    assert_eq!((processors("A"), processors("B"), processors("C")), (1, 0, 72));
+    assert_eq!((configuration.chunk_length().size, configuration.sleep_time()), (2, 2));
+    let facts = configuration.platform_facts("B");
+    assert_eq!((facts.carbon, facts.effectiveness), (Factor::Odd, Factor::Unknown));
+}
+
 #[test]
 fn what_is_missing_or_wrong_is_named() {
     let failed = |files: &[(&str, &str)]| Site::new(files).load().unwrap_err().to_string();
@@ -208,10 +260,7 @@ fn ini_files_say_the_same_in_another_way() {
         ("a000/conf/proj_a000.conf", "no section\n"),
     ]);
     let configuration = site.load().unwrap();
-    assert_eq!(
-        (configuration.main_platform().as_deref(), configuration.version().as_deref()),
-        (Some("mn4"), Some("3.14.0"))
-    );
+    assert_eq!((configuration.main_platform().as_deref(), configuration.version().as_str()), (Some("mn4"), "3.14.0"));
     assert_eq!((configuration.chunk_length().size, configuration.sleep_time()), (2, 10));
     assert_eq!(configuration.model(), ("o".into(), "master".into()));
     assert_eq!(configuration.wrapper_type().as_deref(), Some("VERTICAL"));

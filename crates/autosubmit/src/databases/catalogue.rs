@@ -83,14 +83,53 @@ impl FromIterator<Experiment> for Catalogue {
     }
 }
 
-/// The states of experiments by their numbers: `RUNNING` or `NOT RUNNING`. A file without the table says nothing about any.
-pub fn statuses<'a>(source: impl Into<Source<'a>>) -> Result<BTreeMap<i64, String>, DatabaseError> {
+/// The states of experiments: `RUNNING` or `NOT RUNNING`. Listings look for them by number, views of one experiment by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statuses {
+    by_number: BTreeMap<i64, String>,
+    by_name: HashMap<String, String>,
+}
+
+impl Statuses {
+    /// The state of the experiment with this number.
+    pub fn get(&self, number: i64) -> Option<&str> {
+        self.by_number.get(&number).map(String::as_str)
+    }
+
+    /// The state of the experiment with this expid; of several the first.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        self.by_name.get(name).map(String::as_str)
+    }
+
+    /// All states, by number.
+    pub fn numbered(&self) -> &BTreeMap<i64, String> {
+        &self.by_number
+    }
+}
+
+/// Of number, expid and state.
+impl FromIterator<(i64, Option<String>, String)> for Statuses {
+    fn from_iter<I: IntoIterator<Item = (i64, Option<String>, String)>>(rows: I) -> Self {
+        let mut statuses = Self::default();
+        for (number, name, status) in rows {
+            if let Some(name) = name {
+                statuses.by_name.entry(name).or_insert_with(|| status.clone());
+            }
+            statuses.by_number.insert(number, status);
+        }
+        statuses
+    }
+}
+
+/// The states of experiments. A file without the table says nothing about any.
+pub fn statuses<'a>(source: impl Into<Source<'a>>) -> Result<Statuses, DatabaseError> {
     let database = Database::open(source)?;
     if !database.has_table("experiment_status")? {
-        return Ok(BTreeMap::new());
+        return Ok(Statuses::default());
     }
-    let columns = ["exp_id", "status"].map(Column::Needed);
-    let rows = database.read("experiment_status", &columns, "", &[], |row| Some((integer(row, 0)?, text(row, 1)?)))?;
+    let columns = [Column::Needed("exp_id"), Column::Optional("name"), Column::Needed("status")];
+    let rows = database
+        .read("experiment_status", &columns, "", &[], |row| Some((integer(row, 0)?, text(row, 1), text(row, 2)?)))?;
     Ok(rows.into_iter().flatten().collect())
 }
 

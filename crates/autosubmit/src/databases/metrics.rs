@@ -31,14 +31,14 @@ pub fn of_run<'a>(source: impl Into<Source<'a>>, run: i64) -> Result<Vec<Metric>
     )
 }
 
-/// The runs of which there are metrics, newest first. None if there is no database.
+/// The runs of which there are metrics, newest first. None if there is no database, or nothing in it.
 pub fn runs<'a>(source: impl Into<Source<'a>>) -> Result<Vec<i64>, DatabaseError> {
     let columns = [Column::Needed("run_id")];
     let read = |database: Database<'_>| {
         database.read("user_metrics", &columns, "GROUP BY run_id ORDER BY run_id DESC", &[], |row| integer(row, 0))
     };
     match Database::open(source).and_then(read) {
-        Err(DatabaseError::Missing { .. }) => Ok(Vec::new()),
+        Err(DatabaseError::Missing { .. } | DatabaseError::NoTable { .. }) => Ok(Vec::new()),
         rows => Ok(rows?.into_iter().flatten().collect()),
     }
 }

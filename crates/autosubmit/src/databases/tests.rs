@@ -112,9 +112,9 @@ fn states_of_experiments_need_no_key_and_no_table() {
     let (_folder, path) = database(
         "CREATE TABLE experiment_status(exp_id, name, status); INSERT INTO experiment_status VALUES('7','a','RUNNING');",
     );
-    assert_eq!(catalogue::statuses(&path).unwrap(), [(7, "RUNNING".to_owned())].into());
+    assert_eq!(*catalogue::statuses(&path).unwrap().numbered(), [(7, "RUNNING".to_owned())].into());
     let (_folder, path) = database("CREATE TABLE other(x)");
-    assert!(catalogue::statuses(&path).unwrap().is_empty());
+    assert!(catalogue::statuses(&path).unwrap().numbered().is_empty());
 }
 
 /// The columns of `job_data` in all versions; the later ones have more.

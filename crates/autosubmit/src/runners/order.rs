@@ -116,7 +116,9 @@ pub(super) fn set_status(expid: &str, change: &StatusChange) -> Result<Vec<Strin
 /// The description is an argument of its own, and may begin with a dash.
 pub(super) fn describe(expid: &str, description: &str) -> Result<Vec<String>, RunnerError> {
     let description = checked("description", description)?;
-    Ok(["updatedescrip", "--", expid, description].map(str::to_owned).into())
+    let end_of_options = description.starts_with('-').then_some("--");
+    let all = ["updatedescrip"].into_iter().chain(end_of_options).chain([expid, description]);
+    Ok(all.map(str::to_owned).collect())
 }
 
 fn flag(argv: &mut Vec<String>, name: &str, given: bool) {
@@ -158,6 +160,7 @@ mod tests {
             create_experiment(&new).unwrap(),
             ["expid".to_owned(), format!("--description={evil}"), "--testcase".to_owned()]
         );
+        assert_eq!(describe("a000", "x y").unwrap(), ["updatedescrip", "a000", "x y"]);
         assert_eq!(describe("a000", "-x; y").unwrap(), ["updatedescrip", "--", "a000", "-x; y"]);
         assert!(matches!(create_experiment(&NewExperiment::default()), Err(RunnerError::NoDescription)));
         assert!(matches!(describe("a000", "a\0b"), Err(RunnerError::Text("description"))));

@@ -1,5 +1,7 @@
 //! Everything that trees and graphs say about a job.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::times::{self, Times};
@@ -24,6 +26,17 @@ pub struct Facts<'a> {
     pub chunk_length: ChunkLength,
     /// How long a completed POST job waited and ran on average, seconds
     pub post: f64,
+    /// What the configuration says of each section
+    sections: HashMap<Option<&'a str>, SectionFacts>,
+}
+
+/// What the configuration says of a section. Whether its first job is wrapped decides about the queue of all of them.
+#[derive(Debug, Clone)]
+struct SectionFacts {
+    platform: String,
+    queue: String,
+    processors: i64,
+    wallclock: String,
 }
 
 /// What trees and graphs say of each job, with the names of the answer. Points in time are local; `minutes` are seconds.
@@ -36,7 +49,7 @@ pub struct JobFacts<'a> {
     pub status: &'static str,
     pub status_code: i64,
     pub status_color: &'static str,
-    pub platform_name: String,
+    pub platform_name: &'a str,
     pub chunk: Option<i64>,
     pub chunk_size: i64,
     pub chunk_unit: String,
@@ -55,9 +68,9 @@ pub struct JobFacts<'a> {
     pub start: Option<String>,
     pub finish: Option<String>,
     pub section: Option<&'a str>,
-    pub queue: String,
+    pub queue: &'a str,
     pub processors: i64,
-    pub wallclock: String,
+    pub wallclock: &'a str,
     pub wrapper: Option<&'a str>,
     pub children: usize,
     pub children_list: Vec<&'a str>,
@@ -76,7 +89,20 @@ impl<'a> Facts<'a> {
         let times = times::of_all(snapshot, moment);
         let chunk_length = snapshot.configuration.chunk_length();
         let post = post_average(snapshot.jobs.jobs(), &times);
-        Self { snapshot, moment, times, relations: snapshot.relations(), chunk_length, post }
+        let mut sections = HashMap::new();
+        for job in snapshot.jobs.jobs() {
+            let section = job.section.as_deref();
+            sections.entry(section).or_insert_with(|| {
+                let (name, configuration) = (section.unwrap_or_default(), &snapshot.configuration);
+                SectionFacts {
+                    platform: configuration.platform(name),
+                    queue: configuration.queue(name, snapshot.packages.of_job(&job.name).is_some()),
+                    processors: configuration.processing(name).processors,
+                    wallclock: configuration.wallclock(name),
+                }
+            });
+        }
+        Self { snapshot, moment, times, relations: snapshot.relations(), chunk_length, post, sections }
     }
 
     /// The length of a job's chunks: that of the run in which it ran last, else of the configuration.
@@ -130,8 +156,7 @@ impl<'a> Facts<'a> {
         let snapshot = self.snapshot;
         let job = &snapshot.jobs.jobs()[place];
         let times = &self.times[place];
-        let section = job.section.as_deref().unwrap_or_default();
-        let configuration = &snapshot.configuration;
+        let section = &self.sections[&job.section.as_deref()];
         let length = self.length(job);
         let (sypd, asypd) = self.sypd(place, Some(&length));
         let (date, date_plus) = dates(job, &length);
@@ -151,7 +176,7 @@ impl<'a> Facts<'a> {
             status: job.status.name(),
             status_code: job.status.code(),
             status_color: job.status.color(),
-            platform_name: configuration.platform(section),
+            platform_name: &section.platform,
             chunk: job.chunk,
             chunk_size: length.size,
             chunk_unit: length.unit,
@@ -168,9 +193,9 @@ impl<'a> Facts<'a> {
             start,
             finish,
             section: job.section.as_deref(),
-            queue: configuration.queue(section, wrapper.is_some()),
-            processors: configuration.processing(section).processors,
-            wallclock: configuration.wallclock(section),
+            queue: &section.queue,
+            processors: section.processors,
+            wallclock: &section.wallclock,
             wrapper,
             children: children.len(),
             children_list: children,

@@ -30,9 +30,27 @@ pub enum Placement {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// A group of a date and a member would be empty, or there are none.
-    #[error("there is no job for every date and member")]
-    NoGroups,
+    /// There are no dates, or no members.
+    #[error(
+        "This experiment doesn't admit grouping by date and member because there are {dates} dates and {members} members."
+    )]
+    NoGroups {
+        /// How many dates there are
+        dates: usize,
+        /// How many members there are
+        members: usize,
+    },
+    /// A group of a date and a member would be empty. The blanks are the original's.
+    #[error(
+        "You have configured date {date} and member {member} in your experiment but there are no jobs that use these settings. \
+         \x20         Review your configuration, something might be wrong."
+    )]
+    EmptyGroup {
+        /// The date
+        date: String,
+        /// The member
+        member: String,
+    },
     /// The Laplacian says nothing without edges.
     #[error("float division by zero")]
     NoEdges,

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::facts::Facts;
-use crate::config::PlatformFacts;
+use crate::config::{Factor, PlatformFacts};
+use crate::databases::history::Run;
 use crate::jobs::Job;
 use crate::status::JobStatus;
 use crate::texts::round;
@@ -107,7 +108,7 @@ pub fn performance(facts: &Facts<'_>) -> Performance {
         total_energy: whole(energy),
         total_footprint: footprint(energy, &platform),
         platform_info: json!({
-            "name": platform.name, "CF": platform.carbon.unwrap_or(0.0), "PUE": platform.effectiveness.unwrap_or(0.0),
+            "name": platform.name, "CF": platform.carbon.value(), "PUE": platform.effectiveness.value(),
         }),
         considered,
         not_considered,
@@ -134,20 +135,20 @@ fn platform_warnings(platform: &PlatformFacts) -> Vec<String> {
     if platform.name.is_empty() {
         return vec!["The platform could not be obtained; therefore the footprint will be 0.".to_owned()];
     }
-    let missing = [("CF", platform.carbon), ("PUE", platform.effectiveness)];
-    let missing = missing.into_iter().filter(|(_, value)| value.is_none());
-    missing
-        .map(|(what, _)| {
-            format!(
-                "The {what} for platform {} could not be obtained; therefore the footprint will be 0.",
-                platform.name
-            )
-        })
-        .collect()
+    let factors = [("CF", platform.carbon), ("PUE", platform.effectiveness)];
+    let warning = |(what, factor)| {
+        let wrong = match factor {
+            Factor::Known(_) => return None,
+            Factor::Unknown => "could not be obtained",
+            Factor::Odd => "value is not a valid number",
+        };
+        Some(format!("The {what} for platform {} {wrong}; therefore the footprint will be 0.", platform.name))
+    };
+    factors.into_iter().filter_map(warning).collect()
 }
 
 fn footprint(energy: f64, platform: &PlatformFacts) -> f64 {
-    energy / MEGAWATT_HOUR * platform.carbon.unwrap_or(0.0) * platform.effectiveness.unwrap_or(0.0)
+    energy / MEGAWATT_HOUR * platform.carbon.value() * platform.effectiveness.value()
 }
 
 /// What the original says of each job that is left out, whatever the reason.
@@ -163,7 +164,8 @@ fn left_out(facts: &Facts<'_>, place: usize) -> String {
 fn measure(facts: &Facts<'_>, place: usize, ncpus: i64, platform: &PlatformFacts, post: f64) -> Measured {
     let (job, times) = (&facts.snapshot.jobs.jobs()[place], &facts.times[place]);
     // a run that does not tell how long its chunks are counts as the configuration does
-    let of_run = facts.run_length(job).map_or(0.0, |length| length.years());
+    let run = times.run_id.and_then(|run| facts.snapshot.history.run(run));
+    let of_run = run.and_then(Run::chunk_length).map_or(0.0, |length| length.years());
     let yps = if of_run > 0.0 { of_run } else { facts.chunk_length.years() };
     let splits = job.splits.filter(|splits| *splits > 1).unwrap_or(1) as f64;
     let (run, energy) = (times.run as f64, times.energy.trunc());

@@ -3,8 +3,9 @@
 //! The columns of section and member are taken for each other, as old files have them and as clients expect it: folders are named
 //! for what the column `section` holds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
+use jiff::civil::DateTime;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +15,7 @@ use crate::calendar::{ChunkLength, spaced_date};
 use crate::databases::history::{Run, Try};
 use crate::expid::{Expid, Places};
 use crate::status::JobStatus;
-use crate::texts::stamp;
+use crate::texts::{round, stamp};
 use crate::views::Moment;
 
 /// The tree of a run, but for its errors.
@@ -32,9 +33,18 @@ struct Shown<'a> {
     row: &'a Try,
     /// The job's name, with a `+` for each earlier row of the same job
     name: String,
-    /// Its date as text, if it has one
-    date: Option<String>,
+    /// Its date, if it has one, and how that is written
+    date: Option<(DateTime, String)>,
     status: JobStatus,
+    /// When it began and when it ended, as they count: see [`times`]
+    start: i64,
+    finish: i64,
+    /// Seconds for which it waited, with what it waited for others of its package
+    queue: i64,
+    /// Seconds for which it waited, without that
+    waited: i64,
+    /// Seconds for which it ran
+    run: i64,
     title: String,
 }
 
@@ -43,81 +53,120 @@ pub fn run_tree(run: &Run, rows: &[Try], expid: &Expid, places: &Places, moment:
     if rows.is_empty() {
         return RunTree { tree: Vec::new(), jobs: Vec::new(), total: 0, reference: Map::new() };
     }
+    let shown = all_shown(rows, moment);
+    let mut reference = Map::new();
+    let mut tree = dates(&shown, expid, &mut reference);
+    let elsewhere: Vec<Node> = shown.iter().filter(|one| one.folder().is_none()).map(leaf).collect();
+    if !elsewhere.is_empty() {
+        tree.push(Node::folder("Keys".to_owned(), "Keys".to_owned(), true, elsewhere));
+    }
+    let packages: BTreeSet<i64> = shown.iter().map(|one| one.row.rowtype).filter(|code| *code > 2).collect();
+    tree.extend(wrappers(&shown, &packages, expid, &mut reference));
+    reference.extend(tags());
+    reference.insert("packages".to_owned(), json!(packages));
+    reference.insert("chunk_unit".to_owned(), json!(run.chunk_unit));
+    reference.insert("chunk_size".to_owned(), json!(run.chunk_size));
+    let jobs = jobs(&shown, run, expid, places, moment);
+    RunTree { tree, total: jobs.len(), jobs, reference }
+}
+
+fn all_shown(rows: &[Try], moment: Moment) -> Vec<Shown<'_>> {
     let mut ordered: Vec<&Try> = rows.iter().collect();
     ordered.sort_by_key(|row| row.counter);
     let form = date_form(rows.iter().filter_map(date));
     let mut seen: HashMap<&str, usize> = HashMap::new();
-    let shown: Vec<Shown<'_>> = ordered
+    let mut shown: Vec<Shown<'_>> = ordered
         .into_iter()
         .map(|row| {
             let earlier = seen.entry(row.job_name.as_str()).or_default();
             let name = format!("{}{}", row.job_name, "+".repeat(*earlier));
             *earlier += 1;
-            shown(row, name, form, moment)
+            one_shown(row, name, form, moment)
         })
         .collect();
-    let mut reference = Map::new();
-    let mut tree = dates(&shown, expid, &mut reference);
-    let undated: Vec<Node> = shown.iter().filter(|one| one.date.is_none()).map(leaf).collect();
-    if !undated.is_empty() {
-        tree.push(Node::folder("Keys".to_owned(), "Keys".to_owned(), true, undated));
+    let mut packages: HashMap<i64, Vec<&Shown<'_>>> = HashMap::new();
+    for one in shown.iter().filter(|one| one.row.rowtype > 2) {
+        packages.entry(one.row.rowtype).or_default().push(one);
     }
-    let packages: BTreeSet<i64> = shown.iter().map(|one| one.row.rowtype).filter(|code| *code > 2).collect();
-    tree.extend(wrappers(&shown, &packages, (rows, moment), expid, &mut reference));
-    reference.extend(tags());
-    reference.insert("packages".to_owned(), json!(packages));
-    reference.insert("chunk_unit".to_owned(), json!(run.chunk_unit));
-    reference.insert("chunk_size".to_owned(), json!(run.chunk_size));
-    let jobs = jobs(&shown, rows, run, expid, places, moment);
-    RunTree { tree, total: jobs.len(), jobs, reference }
+    let of = |one: &Shown<'_>| packages.get(&one.row.rowtype).map_or(one.queue, |all| waited(one, all, moment));
+    let waited: Vec<i64> = shown.iter().map(of).collect();
+    for (one, waited) in shown.iter_mut().zip(waited) {
+        one.waited = waited;
+    }
+    shown
 }
 
-fn shown<'a>(row: &'a Try, name: String, form: &str, moment: Moment) -> Shown<'a> {
+fn one_shown<'a>(row: &'a Try, name: String, form: &str, moment: Moment) -> Shown<'a> {
     let status = JobStatus::from_name(&row.status).unwrap_or(JobStatus::Unknown);
-    let date = date(row).map(|date| date.strftime(form).to_string());
-    let mut title = leaf_title(&name, status, &row.status, spans(row, status, moment));
-    if row.rowtype > 2 && date.is_some() {
-        title.extend([
+    let date = date(row).map(|date| (date, date.strftime(form).to_string()));
+    let (start, finish) = times(row);
+    let mut one = Shown { row, name, date, status, start, finish, queue: 0, waited: 0, run: 0, title: String::new() };
+    one.queue = queue(&one, 0, moment);
+    one.run = ran(&one, moment);
+    one.title = leaf_title(&one, one.queue);
+    if row.rowtype > 2 && one.folder().is_some() {
+        one.title.extend([
             " <span class='badge' style='background-color:#94b8b8'>Wrapped ",
             &row.rowtype.to_string(),
             "</span>",
         ]);
     }
-    Shown { row, name, date, status, title }
+    one
 }
 
-fn leaf_title(name: &str, status: JobStatus, word: &str, (queue, run): (i64, i64)) -> String {
-    let times = Times { queue, run, ..Times::default() }.text(status);
-    format!("{name} <span class='badge' style='background-color: {}'>#{word}</span> ~ {times}", status.color())
+impl Shown<'_> {
+    /// Its date and what it calls its section, if it has both: which folder it is in.
+    fn folder(&self) -> Option<(&(DateTime, String), &str)> {
+        Some((self.date.as_ref()?, self.row.section.as_deref().filter(|section| !section.is_empty())?))
+    }
 }
 
-/// How long a row waited and ran, as far as its state says that this is known.
-fn spans(row: &Try, status: JobStatus, moment: Moment) -> (i64, i64) {
+fn leaf_title(one: &Shown<'_>, queue: i64) -> String {
+    let times = Times { queue, run: one.run, ..Times::default() }.text(one.status);
+    let (name, color) = (&one.name, one.status.color());
+    format!("{name} <span class='badge' style='background-color: {color}'>#{}</span> ~ {times}", one.row.status)
+}
+
+/// When a row began and ended. One that others followed has done so at the latest when it did the thing before.
+fn times(row: &Try) -> (i64, i64) {
+    let known = |times: &[i64]| times.iter().copied().find(|time| *time > 0);
+    if row.last {
+        return (row.start, row.finish);
+    }
+    let start = known(&[row.start, row.submit]).unwrap_or(row.start);
+    (start, known(&[row.finish, row.start, row.submit]).unwrap_or(row.finish))
+}
+
+/// How long a row waited, in a state that says so, without these seconds. One that has not begun waits until now.
+fn queue(one: &Shown<'_>, without: i64, moment: Moment) -> i64 {
     use JobStatus::{Completed, Failed, Held, Prepared, Queuing, Running, Submitted};
-    let span = |from: i64, to: i64| if from > 0 && to > from { to - from } else { 0 };
-    let or_now = |time: i64| if time > 0 { time } else { moment.now() };
-    match status {
-        Completed | Failed | Running => (span(row.submit, row.start), span(row.start, or_now(row.finish))),
-        Queuing | Submitted | Held | Prepared => (span(row.submit, or_now(row.start)), 0),
-        _ => (0, 0),
+    if !matches!(one.status, Submitted | Queuing | Running | Completed | Held | Prepared | Failed) {
+        return 0;
     }
+    let begun = if one.start > 0 { one.start } else { moment.now() };
+    begun.saturating_sub(one.row.submit).saturating_sub(without).max(0)
 }
 
-/// How long a row waited, without the longest time that another of its package took which began more than 20 s before it.
-fn waited(one: &Shown<'_>, rows: &[Try], moment: Moment) -> i64 {
-    let (row, queue) = (one.row, spans(one.row, one.status, moment).0);
-    if row.rowtype <= 2 || queue == 0 {
-        return queue;
+/// How long a row ran, in a state that says so.
+fn ran(one: &Shown<'_>, moment: Moment) -> i64 {
+    if !matches!(one.status, JobStatus::Running | JobStatus::Completed | JobStatus::Failed) || one.start == 0 {
+        return 0;
     }
-    let earlier = rows.iter().filter(|other| other.rowtype == row.rowtype && other.start < row.start - 20);
-    let took = earlier.map(|other| {
-        let end = if other.finish > 0 { other.finish } else { moment.now() };
-        end - other.submit
-    });
-    (queue - took.max().unwrap_or(0)).max(0)
+    let ended = if one.finish > 0 { one.finish } else { moment.now() };
+    ended.saturating_sub(one.start).max(0)
 }
 
-fn date(row: &Try) -> Option<jiff::civil::DateTime> {
+/// How long a row waited, without the time that the one of its package took which waited longest of those that began more than
+/// 20 s before it.
+fn waited(one: &Shown<'_>, package: &[&Shown<'_>], moment: Moment) -> i64 {
+    let earlier = package.iter().filter(|other| other.start < one.row.start.saturating_sub(20));
+    // of several the first
+    let longest = earlier.rev().max_by_key(|other| other.queue);
+    let took = longest.map_or(0, |other| other.queue + (other.finish - other.start).max(0));
+    queue(one, took, moment)
+}
+
+fn date(row: &Try) -> Option<DateTime> {
     row.date.as_deref().and_then(|date| date.parse().ok())
 }
 
@@ -125,33 +174,44 @@ fn leaf(one: &Shown<'_>) -> Node {
     Node::leaf(&one.title, &one.name)
 }
 
+/// Rows in the order of their chunks.
+fn by_chunk<'a, 'b>(mut rows: Vec<&'a Shown<'b>>) -> Vec<&'a Shown<'b>> {
+    rows.sort_by_key(|one| one.row.chunk.unwrap_or(0));
+    rows
+}
+
 /// Every date has a folder for everything that any row calls its section, even if it is empty.
 fn dates(shown: &[Shown<'_>], expid: &Expid, reference: &mut Map<String, Value>) -> Vec<Node> {
-    let mut by_date: BTreeMap<&str, Vec<&Shown<'_>>> = BTreeMap::new();
-    for one in shown {
-        if let Some(date) = &one.date {
-            by_date.entry(date).or_default().push(one);
-        }
-    }
     let sections: BTreeSet<&str> =
         shown.iter().filter_map(|one| one.row.section.as_deref()).filter(|name| !name.is_empty()).collect();
-    let many = by_date.len() > 5;
-    let mut nodes = Vec::new();
-    for (date, rows) in by_date {
-        let mut folders = Vec::new();
-        for section in &sections {
-            let mut within: Vec<&&Shown<'_>> =
-                rows.iter().filter(|one| one.row.section.as_deref() == Some(section)).collect();
-            within.sort_by(|one, other| one.name.cmp(&other.name));
-            let key = format!("{expid}_{date}_{section}");
-            let counters = Counters::of(within.iter().map(|one| one.status));
-            reference.insert(key.clone(), counted(&counters));
-            let leaves = within.into_iter().map(|one| leaf(one)).collect();
-            folders.push(Node::folder(folder_title(&key, &counters), key, false, leaves));
+    if sections.is_empty() {
+        return Vec::new();
+    }
+    let dates: BTreeSet<&(DateTime, String)> = shown.iter().filter_map(|one| one.date.as_ref()).collect();
+    let mut folders: HashMap<_, Vec<&Shown<'_>>> = HashMap::new();
+    for one in shown {
+        if let Some(folder) = one.folder() {
+            folders.entry(folder).or_default().push(one);
         }
-        let key = format!("{expid}_{date}");
-        let tag = super::tree::uniform_tag(rows.iter().map(|one| one.status));
-        nodes.push(Node::folder(format!("{key}{tag}"), key, !many || tag.is_empty(), folders));
+    }
+    let many = dates.len() > 5;
+    let mut nodes = Vec::new();
+    for date in dates {
+        let mut children = Vec::new();
+        let mut states = Vec::new();
+        for section in &sections {
+            let within = by_chunk(folders.remove(&(date, *section)).unwrap_or_default());
+            let key = format!("{expid}_{}_{section}", date.1);
+            let counters = Counters::of(within.iter().map(|one| one.status));
+            states.extend(within.iter().map(|one| one.status));
+            reference.insert(key.clone(), counted(&counters));
+            let leaves = within.into_iter().map(leaf).collect();
+            children.push(Node::folder(folder_title(&key, &counters), key, false, leaves));
+        }
+        // two points of time may be written the same way, and are two folders nevertheless
+        let key = format!("{expid}_{}", date.1);
+        let tag = super::tree::uniform_tag(states.into_iter());
+        nodes.push(Node::folder(format!("{key}{tag}"), key, !many || tag.is_empty(), children));
     }
     nodes
 }
@@ -159,28 +219,24 @@ fn dates(shown: &[Shown<'_>], expid: &Expid, reference: &mut Map<String, Value>)
 fn wrappers(
     shown: &[Shown<'_>],
     packages: &BTreeSet<i64>,
-    (rows, moment): (&[Try], Moment),
     expid: &Expid,
     reference: &mut Map<String, Value>,
 ) -> Option<Node> {
     let mut folders = Vec::new();
     for package in packages {
-        let within: Vec<&Shown<'_>> = shown.iter().filter(|one| one.row.rowtype == *package).collect();
+        let within = by_chunk(shown.iter().filter(|one| one.row.rowtype == *package).collect());
         let counters = Counters::of(within.iter().map(|one| one.status));
         let key = format!("Wrapper: {package}");
         reference.insert(key.clone(), counted(&counters));
         // here without what a job waited for others of its package, and without the package's badge
-        let within_package = |one: &Shown<'_>| {
-            let times = (waited(one, rows, moment), spans(one.row, one.status, moment).1);
-            Node::leaf(&leaf_title(&one.name, one.status, &one.row.status, times), &one.name)
-        };
-        let leaves = within.into_iter().map(within_package).collect();
+        let leaves = within.into_iter().map(|one| Node::leaf(&leaf_title(one, one.waited), &one.name)).collect();
         let mut title = folder_title(&key, &counters);
         if counters.completed == counters.total {
             title.push_str(CHECK_MARK);
         }
         folders.push(Node { data: counted(&counters), ..Node::folder(title, key, false, leaves) });
     }
+    folders.sort_by(|one, other| one.title.cmp(&other.title));
     (!folders.is_empty()).then(|| Node::folder("Wrappers".to_owned(), format!("Wrappers_{expid}"), false, folders))
 }
 
@@ -227,39 +283,41 @@ fn tags() -> impl Iterator<Item = (String, Value)> {
     .map(|(name, tag)| (name.to_owned(), Value::from(tag)))
 }
 
-fn jobs(shown: &[Shown<'_>], rows: &[Try], run: &Run, expid: &Expid, places: &Places, moment: Moment) -> Vec<Value> {
+fn jobs(shown: &[Shown<'_>], run: &Run, expid: &Expid, places: &Places, moment: Moment) -> Vec<Value> {
     // a length of 0 is one
     let length = ChunkLength { size: run.chunk_size.unwrap_or(0), unit: run.chunk_unit.clone().unwrap_or_default() };
     // only where old files have it: newer ones have no such rows, and so nothing is added there
-    let is_post = |row: &&Try| row.status == "COMPLETED" && row.member.as_deref() == Some("POST");
-    let posts: Vec<f64> = rows.iter().filter(is_post).map(|row| (row.start - row.submit).max(0) as f64).collect();
-    let post = if posts.is_empty() { 0.0 } else { posts.iter().sum::<f64>() / posts.len() as f64 };
+    let is_post = |one: &&Shown<'_>| {
+        matches!(one.status, JobStatus::Completed | JobStatus::Running) && one.row.member.as_deref() == Some("POST")
+    };
+    let posts: Vec<f64> = shown.iter().filter(is_post).map(|one| one.waited as f64).collect();
+    let post = if posts.is_empty() { 0.0 } else { round(posts.iter().sum::<f64>() / posts.len() as f64, 2) };
     let job = |one: &Shown<'_>| {
         let row = one.row;
-        let run_time = spans(row, one.status, moment).1;
-        let queue = waited(one, rows, moment);
         let chunked = one.status == JobStatus::Completed && row.chunk.unwrap_or(0) > 0;
         let per = |seconds: f64| (chunked && seconds > 0.0).then(|| length.years() * 86_400.0 / seconds);
         let (from, to) = chunk_dates(row, &length);
         let wrapper = (row.rowtype > 2).then_some(row.rowtype);
-        let member =
-            one.date.as_ref().map(|date| format!("{expid}_{date}_{}", row.section.as_deref().unwrap_or_default()));
-        let parents: Vec<String> = member.into_iter().chain(wrapper.map(|code| format!("Wrapper: {code}"))).collect();
+        let folder = one.folder().map(|(date, section)| format!("{expid}_{}_{section}", date.1));
+        let parents: Vec<String> = folder.into_iter().chain(wrapper.map(|code| format!("Wrapper: {code}"))).collect();
         let path = |name: &Option<String>| {
             name.as_deref().map(|name| {
                 if name == "NA" { name.to_owned() } else { places.logs.join(name).to_string_lossy().into_owned() }
             })
         };
+        let or = |text: &Option<String>, usual: &str| {
+            text.clone().filter(|text| !text.is_empty()).unwrap_or_else(|| usual.to_owned())
+        };
         json!({
             "id": one.name, "internal_id": one.name, "label": one.name, "status": row.status, "status_code": one.status.code(),
-            "status_color": one.status.color(), "platform_name": row.platform, "chunk": row.chunk, "member": row.section,
-            "section": row.member, "sync": false, "title": one.title, "date": from, "date_plus": to, "SYPD": per(run_time as f64),
-            "ASYPD": per((queue + run_time) as f64 + post), "minutes_queue": queue, "minutes": run_time,
-            "submit": stamp(row.submit, moment.zone), "start": stamp(row.start, moment.zone),
-            "finish": stamp(row.finish, moment.zone), "queue": row.qos, "processors": row.ncpus, "wallclock": row.wallclock,
-            "wrapper": wrapper, "wrapper_code": wrapper, "children": null, "children_list": null, "parents": null,
-            "parent_list": null, "out": path(&row.out), "err": path(&row.err), "tree_parents": parents, "custom_directives": null,
-            "rm_id": row.job_id,
+            "status_color": one.status.color(), "platform_name": or(&row.platform, "NA"), "chunk": row.chunk.unwrap_or(0),
+            "member": or(&row.section, ""), "section": or(&row.member, ""), "sync": false, "title": one.title, "date": from,
+            "date_plus": to, "SYPD": per(one.run as f64), "ASYPD": per((one.waited + one.run) as f64 + post),
+            "minutes_queue": one.waited, "minutes": one.run, "submit": stamp(row.submit, moment.zone),
+            "start": stamp(one.start, moment.zone), "finish": stamp(one.finish, moment.zone), "queue": or(&row.qos, "debug"),
+            "processors": row.ncpus, "wallclock": row.wallclock, "wrapper": wrapper, "wrapper_code": wrapper, "children": null,
+            "children_list": null, "parents": null, "parent_list": null, "out": path(&row.out), "err": path(&row.err),
+            "tree_parents": parents, "custom_directives": null, "rm_id": row.job_id.unwrap_or(0),
         })
     };
     shown.iter().map(job).collect()

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::Moment;
 use super::facts::Facts;
 use super::performance::without_outliers;
-use super::times::{by_package, queue_in_package};
+use super::times::{by_package, queue_in_package, span};
 use crate::databases::history::{History, Run, Try};
 use crate::texts::{instant, round, timedelta};
 
@@ -44,13 +44,11 @@ pub fn runs(facts: &Facts<'_>, completed: &[Try]) -> Vec<RunView> {
     let runs = facts.snapshot.history.runs();
     let parallelization = facts.snapshot.configuration.processing("SIM").elements();
     let packages = by_package(completed);
-    let newest = runs.last().map(|run| run.run_id);
     let of_run = |run: &Run, section: &str| -> Vec<Try> {
         let mut rows: Vec<Try> =
             completed.iter().filter(|row| row.run_id == Some(run.run_id) && is_of(row, section)).cloned().collect();
-        if newest == Some(run.run_id) {
-            rows.iter_mut().filter(|row| row.finish <= 0).for_each(|row| row.finish = listed_finish(facts, row));
-        }
+        // what a row does not say, the list of jobs may
+        rows.iter_mut().filter(|row| row.finish == 0).for_each(|row| row.finish = listed_finish(facts, row));
         rows
     };
     let view = |run: &Run| {
@@ -90,7 +88,7 @@ fn listed_finish(facts: &Facts<'_>, row: &Try) -> i64 {
 /// SYPD, ASYPD and CHSY of a run.
 fn speeds(run: &Run, sims: &[Try], posts: &[Try], packages: &BTreeMap<(i64, i64), Vec<&Try>>) -> [Option<f64>; 3] {
     let years = run.chunk_length().map_or(0.0, |length| length.years());
-    let span = |row: &Try| (row.finish - row.start).max(0) as f64;
+    let span = |row: &Try| span(row.start, row.finish) as f64;
     let waited = |row: &Try| queue_in_package(row, packages) as f64;
     let spans: Vec<f64> = sims.iter().map(span).collect();
     let kept: Vec<&Try> =
@@ -163,8 +161,8 @@ fn one_try(
     moment: Moment,
 ) -> TryView {
     let queue = queue_in_package(row, packages);
-    let finish = if row.status == "RUNNING" { moment.now } else { row.finish };
-    let run_time = if finish > 0 && row.start > 0 { (finish - row.start).max(0) } else { 0 };
+    let finish = if row.status == "RUNNING" && row.last { moment.now() } else { row.finish };
+    let run_time = span(row.start, finish);
     let run = row.run_id.and_then(|run_id| history.run(run_id));
     let (sypd, asypd) = match run {
         None => (json!("NA"), json!("NA")),
@@ -184,9 +182,9 @@ fn one_try(
         run_time: timedelta(run_time),
         ncpus: row.ncpus,
         wallclock: row.wallclock.clone(),
-        qos: row.qos.clone(),
-        platform: row.platform.clone(),
-        job_id: row.job_id,
+        qos: or(row.qos.as_deref(), "debug"),
+        platform: or(row.platform.as_deref(), "NA"),
+        job_id: Some(row.job_id.unwrap_or(0)),
         nodes: row.nnodes,
         energy: if row.energy.fract() == 0.0 { json!(row.energy as i64) } else { json!(round(row.energy, 2)) },
         status: row.status.clone(),
@@ -199,11 +197,16 @@ fn one_try(
     }
 }
 
+/// A text, or what stands for one that is empty.
+fn or(text: Option<&str>, usual: &str) -> Option<String> {
+    Some(text.filter(|text| !text.is_empty()).unwrap_or(usual).to_owned())
+}
+
 fn of_try(
     row: &Try,
     run: &Run,
     queue: i64,
-    span: i64,
+    ran: i64,
     posts: &[&Try],
     packages: &BTreeMap<(i64, i64), Vec<&Try>>,
 ) -> (Option<f64>, Option<f64>) {
@@ -212,9 +215,9 @@ fn of_try(
         return (None, None);
     }
     // one in a wrapper counts only for its waiting
-    let ran = |post: &Try| if post.rowtype > 2 { 0 } else { (post.finish - post.start).max(0) };
-    let spans = posts.iter().map(|post| (queue_in_package(post, packages) + ran(post)) as f64);
+    let of_post = |post: &Try| if post.rowtype > 2 { 0 } else { span(post.start, post.finish) };
+    let spans = posts.iter().map(|post| (queue_in_package(post, packages) + of_post(post)) as f64);
     let post = if posts.is_empty() { 0.0 } else { spans.sum::<f64>() / posts.len() as f64 };
     let per = |seconds: f64| (seconds > 0.0).then(|| years * 86_400.0 / seconds);
-    (per(span as f64), per((queue + span) as f64 + post))
+    (per(ran as f64), per((queue + ran) as f64 + post))
 }

@@ -1,9 +1,8 @@
 //! Which experiments there are: filters and orders of the listings.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
-use crate::databases::catalogue::{Catalogue, Experiment};
+use crate::databases::catalogue::{Catalogue, Experiment, Statuses};
 
 /// What an expid's first letter says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub struct Filter<'a> {
 /// The experiments that pass a filter, in the order of the database or in another.
 pub fn search<'a>(
     catalogue: &'a Catalogue,
-    statuses: &BTreeMap<i64, String>,
+    statuses: &Statuses,
     filter: &Filter<'_>,
     order: Option<(OrderBy, bool)>,
 ) -> Vec<&'a Experiment> {
@@ -71,7 +70,7 @@ fn compare(one: &Experiment, other: &Experiment, by: OrderBy) -> Ordering {
     }
 }
 
-fn passes(experiment: &Experiment, statuses: &BTreeMap<i64, String>, filter: &Filter<'_>) -> bool {
+fn passes(experiment: &Experiment, statuses: &Statuses, filter: &Filter<'_>) -> bool {
     let details = experiment.details.as_ref();
     let user = details.and_then(|details| details.user.as_deref());
     let text = filter.text.is_none_or(|text| {
@@ -80,7 +79,7 @@ fn passes(experiment: &Experiment, statuses: &BTreeMap<i64, String>, filter: &Fi
         texts.into_iter().flatten().any(|text| like(text, &pattern))
     });
     let wild = |value: Option<&str>, wanted: Option<&str>| wanted.is_none_or(|wanted| wildcard(value, wanted));
-    text && (!filter.only_active || statuses.get(&experiment.id).is_some_and(|status| status == "RUNNING"))
+    text && (!filter.only_active || statuses.get(experiment.id) == Some("RUNNING"))
         && filter.kind.is_none_or(|kind| kind == kind_of(&experiment.name))
         && wild(user, filter.owner)
         && wild(experiment.version.as_deref(), filter.version)
@@ -183,7 +182,10 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let statuses = [(2, "RUNNING".to_owned()), (3, "NOT RUNNING".to_owned())].into();
+        let statuses = [(2, "RUNNING"), (3, "NOT RUNNING")]
+            .map(|(id, status)| (id, None, status.to_owned()))
+            .into_iter()
+            .collect();
         let names = |filter: Filter<'_>, order| {
             search(&catalogue, &statuses, &filter, order).iter().map(|e| e.name.clone()).collect::<Vec<_>>().join(" ")
         };

@@ -96,10 +96,14 @@ fn plain(jobs: &JobList, history: &History, places: &Places, moment: Moment) -> 
     jobs.jobs().iter().map(|job| of_job(job, history, places, moment)).collect()
 }
 
+/// Seconds between two points in time, if both are known.
+pub fn span(from: i64, to: i64) -> i64 {
+    if from > 0 && to > from { to - from } else { 0 }
+}
+
 /// What a row of the history says.
 fn from_history(last: &Try, status: JobStatus, moment: Moment) -> Times {
     let finish = if status == JobStatus::Running { moment.now() } else { last.finish };
-    let span = |from: i64, to: i64| if from > 0 && to > 0 && to > from { to - from } else { 0 };
     let suspended = status == JobStatus::Suspended;
     let shown = |time: i64| if suspended { 0 } else { time };
     Times {
@@ -170,14 +174,15 @@ fn correct(times: &mut [Times], snapshot: &Snapshot) {
 /// How long a row waited, without what it waited for others of its package: those of the same run and package that were
 /// completed and began more than 20 s before it.
 pub fn queue_in_package(row: &Try, completed: &BTreeMap<(i64, i64), Vec<&Try>>) -> i64 {
-    let queue = (row.start - row.submit).max(0);
+    let queue = span(row.submit, row.start);
     if row.rowtype <= 2 {
         return queue;
     }
     let others = completed.get(&(row.run_id.unwrap_or(0), row.rowtype)).map(Vec::as_slice).unwrap_or_default();
-    let before = others.iter().filter(|other| other.id != row.id && other.start < row.start - 20);
-    match before.map(|other| (other.start - other.submit).max(0) + (other.finish - other.start).max(0)).max() {
-        Some(longest) => (queue - longest).max(0),
+    let before = others.iter().filter(|other| other.job_name != row.job_name && other.start < row.start - 20);
+    match before.map(|other| span(other.submit, other.start) + span(other.start, other.finish)).max() {
+        // here also if nothing says when it was handed in
+        Some(longest) => (row.start - row.submit - longest).max(0),
         None => queue,
     }
 }

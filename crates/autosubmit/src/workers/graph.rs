@@ -26,7 +26,7 @@ pub fn is_missing<S: BuildHasher>(jobs: &JobList, drawing: &HashMap<String, (i64
 
 /// The original draws experiments since Autosubmit 3.13 only.
 pub(super) fn is_drawable(snapshot: &Snapshot) -> bool {
-    snapshot.configuration.version().as_deref().and_then(release).is_some_and(|release| release >= (3, 13))
+    release(&snapshot.configuration.version()).is_some_and(|release| release >= (3, 13))
 }
 
 /// How Graphviz is called.

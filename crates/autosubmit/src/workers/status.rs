@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::databases::catalogue::Catalogue;
 use crate::databases::written::StatusRow;
-use crate::expid::Places;
-use crate::logs::{LogFile, files_ending};
 use crate::texts;
 use crate::views::Moment;
 
@@ -60,18 +58,6 @@ pub fn plan(catalogue: &Catalogue, known: &BTreeMap<i64, String>, ages: &[Age], 
         }
     }
     StatusPlan { forget, rows }
-}
-
-/// The newest log of a run: beside the logs of commands, in old versions in `tmp` first.
-pub(super) fn run_log(places: &Places, version: Option<&str>) -> Option<LogFile> {
-    let old = version.is_some_and(|version| ["3.9", "3.11", "3.12"].iter().any(|old| version.starts_with(old)));
-    let mut folders = [&places.command_logs, &places.tmp];
-    if old {
-        folders.reverse();
-    }
-    folders.into_iter().find_map(|folder| {
-        files_ending(folder, &["_run.log", "_run.log.xz", "_run.log.gz"]).into_iter().max_by_key(|file| file.modified)
-    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use jobgate_autosubmit::expid::Expid;
 use serde_json::{Value, json};
 
 use crate::fixture::experiments::Experiments;
+use crate::fixture::http::Body;
 use crate::fixture::peer::Original;
 use crate::fixture::{Client, Gateway, skip, wait_for};
 use alike::{agree, canonical};
@@ -106,6 +107,26 @@ fn the_documents_describe_the_same_operations() {
     assert!(theirs.len() > 60, "only {}", theirs.len());
     for (name, operation) in theirs {
         assert_eq!(ours[name], *operation, "{name}");
+    }
+}
+
+#[test]
+fn wrong_methods_are_told_the_same() {
+    let Some(site) = Experiments::new() else { return };
+    let (original, gateway) = both(&site);
+    let mut clients = [original.client(), gateway.client()];
+    let document = clients[0].get("/openapi.json").json();
+    let documents = ["/docs", "/redoc", "/openapi.json", "/nope"].map(str::to_owned);
+    for path in document["paths"].as_object().unwrap().keys().chain(&documents) {
+        let path = path.replace(['{', '}'], "");
+        for method in ["DELETE", "PUT", "OPTIONS"] {
+            let [theirs, ours] = clients.each_mut().map(|client| {
+                let answer = client.ask(method, &path, &[], &Body::None);
+                let allow = answer.header("allow").map(str::to_owned);
+                (answer.status, allow, answer.text())
+            });
+            assert_eq!(ours, theirs, "{method} {path}");
+        }
     }
 }
 

@@ -253,7 +253,7 @@ fn each_change_of_a_file_is_seen_by_the_next_request() {
         "CREATE TABLE experiment_status (exp_id INTEGER, name TEXT, status TEXT, seconds_diff INTEGER, modified TEXT)";
     sql(
         data.join("as_times.db"),
-        &format!("{times}; INSERT INTO experiment_status VALUES ({number}, '', 'RUNNING', 0, '')"),
+        &format!("{times}; INSERT INTO experiment_status VALUES ({number}, '{last}', 'RUNNING', 0, '')"),
     );
     assert_eq!(ask(&mut client, "/v3/ifrun/E")["running"], true);
     assert_eq!(ask(&mut client, "/v3/expinfo/E")["running"], true);

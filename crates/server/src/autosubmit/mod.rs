@@ -140,10 +140,12 @@ pub fn read_api_file(path: &Path) -> Value {
             return Value::Null;
         }
     };
-    yaml::parse(&text).unwrap_or_else(|error| {
+    let mut settings = yaml::parse(&text).unwrap_or_else(|error| {
         tracing::warn!(path = %path.display(), %error, "Autosubmit API's file is no YAML; nothing of it counts");
         Value::Null
-    })
+    });
+    yaml::with_written_points(&mut settings);
+    settings
 }
 
 /// The dialect with what all handlers share.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderMap, Uri};
+use axum::extract::MatchedPath;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
@@ -66,7 +68,7 @@ const fn commands(path: &'static str, with: fn(&Order) -> Answer) -> Route {
 
 const GET: &[&str] = &["GET"];
 const POST: &[&str] = &["POST"];
-const BOTH: &[&str] = &["GET", "POST"];
+const BOTH: &[&str] = &["POST", "GET"];
 
 /// All routes below `/v3`, `/v4` and `/v4alpha`.
 pub(crate) const ROUTES: &[Route] = &[
@@ -141,7 +143,7 @@ pub(crate) const ROUTES: &[Route] = &[
     acts("/v3/login", Guard::Open, GET, || get(login::cas_of_old)),
 ];
 
-/// The methods of a route.
+/// The methods of a route, in the order in which the original lists them.
 pub(crate) fn method_of(route: &Route) -> &'static [&'static str] {
     match route.does {
         Does::Shows(_) | Does::Tells(_) => GET,
@@ -174,7 +176,7 @@ pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
             }
         }
         let routes = routes.with_state(shared.clone()).layer(from_fn(guarded));
-        let routes = routes.method_not_allowed_fallback(async || error::method_not_allowed());
+        let routes = routes.method_not_allowed_fallback(method_not_allowed);
         let audience = Audience::Autosubmit(guard);
         all = all.merge(routes.layer(from_fn_with_state((Arc::clone(&shared.app), audience), auth::gate)));
     }
@@ -182,6 +184,19 @@ pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
         all = all.fallback(async || error::not_found());
     }
     all.layer(from_fn_with_state(Arc::clone(&shared.app), cors))
+}
+
+/// What a wrong method is told. As in the original only the first method of a route is named, and HEAD only of documents.
+async fn method_not_allowed(path: Option<MatchedPath>) -> Response {
+    let path = path.as_ref().map_or("", MatchedPath::as_str);
+    let allowed = match ROUTES.iter().find(|route| route.path == path) {
+        Some(route) => method_of(route)[0],
+        None if path == "/" => "GET",
+        None => "GET, HEAD",
+    };
+    let mut response = error::method_not_allowed();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// A path that differs from a route by its last slash leads to it, whoever asks.

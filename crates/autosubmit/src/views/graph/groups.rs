@@ -67,7 +67,7 @@ fn by_date_and_member(
         jobs.iter().filter_map(|job| job.date).map(|date| date.strftime(form).to_string()).collect();
     let members: BTreeSet<&str> = jobs.iter().filter_map(|job| job.member.as_deref()).collect();
     if dates.is_empty() || members.is_empty() {
-        return Err(GraphError::NoGroups);
+        return Err(GraphError::NoGroups { dates: dates.len(), members: members.len() });
     }
     let mut groups = Vec::new();
     for date in &dates {
@@ -76,7 +76,7 @@ fn by_date_and_member(
             let inside: Vec<usize> = (0..jobs.len()).filter(|place| jobs[*place].name.starts_with(&name)).collect();
             let count = inside.len() as f64;
             if inside.is_empty() {
-                return Err(GraphError::NoGroups);
+                return Err(GraphError::EmptyGroup { date: date.clone(), member: (*member).to_owned() });
             }
             let mean = |part: fn(&(i64, i64)) -> i64| {
                 (inside.iter().map(|place| part(&places[*place]) as f64).sum::<f64>() / count) as i64

@@ -39,8 +39,9 @@ pub(super) fn layers(facts: &Facts<'_>, levels: &[usize]) -> Vec<(i64, i64)> {
     for (place, level) in levels.iter().enumerate() {
         rows.entry(*level).or_default().push(place);
     }
-    let mut orders = vec![0_i64; levels.len()];
-    for (level, row) in &rows {
+    // what nobody reaches stands in one place
+    let mut orders = vec![1_i64; levels.len()];
+    for (level, row) in rows.iter().filter(|(level, _)| **level > 0) {
         let mut row = row.clone();
         if *level > 1 {
             let center = |place: &usize| {

@@ -1,13 +1,15 @@
 //! How an experiment is configured, now and when it ran.
 
+use axum::http::StatusCode;
 use jobgate_autosubmit::config::{ConfigError, Configuration, differences, mark_nones};
 use jobgate_autosubmit::expid::Expid;
 use jobgate_autosubmit::site::SiteError;
+use jobgate_autosubmit::yaml;
 use serde_json::{Map, Value, json};
 
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
-use crate::autosubmit::error::Failure;
+use crate::autosubmit::error::{Failure, UNEXPECTED};
 use crate::autosubmit::model::Told;
 use crate::autosubmit::query::stored_number;
 
@@ -17,26 +19,42 @@ const FILES: [&str; 5] = ["conf", "exp", "jobs", "platforms", "proj"];
 /// `GET /v4/experiments/{expid}/filesystem-config`
 pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
     let configuration = call.site().configuration(&call.known()?)?;
-    json(&json!({"config": configuration.shown()}))
+    let mut shown = Value::Object(configuration.shown());
+    yaml::without_points(&mut shown);
+    json(&json!({"config": shown}))
 }
 
 /// `GET /v4/experiments/{expid}/runs/{run_id}/config`
 pub(in crate::autosubmit) fn show_of_run(call: &Call) -> Answer {
     let run = stored_number(call.part("run_id"));
-    let found = call.expid().ok().zip(run).and_then(|(expid, run)| {
-        let runs = call.site().runs(&expid).ok()?;
-        runs.iter().find(|one| one.run_id == run)?;
-        Some((run, of_run(call, &expid, Some(run)).unwrap_or_default()))
-    });
-    let (run, mut config) = found.map_or((None, Map::new()), |(run, config)| (Some(run), config));
+    let found = call
+        .expid()
+        .ok()
+        .zip(run)
+        .filter(|(expid, run)| call.site().runs(expid).is_ok_and(|runs| runs.iter().any(|one| one.run_id == *run)));
+    let (run, mut config) = match found {
+        Some((expid, run)) => (Some(run), of_run(call, &expid, Some(run)).map_err(|failure| failure.told(UNEXPECTED))?),
+        None => (None, Map::new()),
+    };
     mark_nones(&mut config);
     json(&json!({"run_id": run, "config": config}))
 }
 
-/// What a run, or the newest one, was configured with.
+/// What a run, or the newest one, was configured with; nothing where nothing can be read.
 fn of_run(call: &Call, expid: &Expid, run: Option<i64>) -> Result<Map<String, Value>, Failure> {
-    let text = call.site().store().run_configuration(expid, run)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    let stored = call.site().store().run_configuration(expid, run).unwrap_or_else(|error| {
+        tracing::info!(%error, "the configuration of a run cannot be read");
+        None
+    });
+    let Some(text) = stored.filter(|text| !text.is_empty()) else { return Ok(Map::new()) };
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(configuration)) => Ok(configuration),
+        Ok(Value::Null) => Ok(Map::new()),
+        _ => {
+            let text = "what is stored as the configuration of a run is no object in JSON";
+            Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, text))
+        }
+    }
 }
 
 /// `GET /v3/cconfig/{expid}`
@@ -52,10 +70,10 @@ pub(in crate::autosubmit) fn compare(call: &Call) -> Answer {
             Err(SiteError::Config(error @ (ConfigError::NoExperiment(_) | ConfigError::NoFolder(_)))) => {
                 Err(Failure::from(SiteError::from(error)))
             }
-            other => Ok((expid, other)),
+            other => Ok((of_run(call, &expid, None)?, other)),
         }
     };
-    let (expid, configuration) = match read() {
+    let (mut run, configuration) = match read() {
         Ok(found) => found,
         Err(failure) => {
             let view = json!({
@@ -65,7 +83,6 @@ pub(in crate::autosubmit) fn compare(call: &Call) -> Answer {
             return json(&Told::badly(view, failure.message));
         }
     };
-    let mut run = of_run(call, &expid, None).unwrap_or_default();
     let (mut now, warning) = match &configuration {
         Ok(configuration) => {
             if matches!(**configuration, Configuration::Ini(_)) {
@@ -88,8 +105,15 @@ pub(in crate::autosubmit) fn compare(call: &Call) -> Answer {
         "are_equal": differing.is_empty(),
         "differences": differing,
         "configuration_current_run": run,
-        "configuration_filesystem": now,
+        "configuration_filesystem": written(now),
     })))
+}
+
+/// A configuration with its points in time as texts.
+fn written(configuration: Map<String, Value>) -> Value {
+    let mut configuration = Value::Object(configuration);
+    yaml::with_written_points(&mut configuration);
+    configuration
 }
 
 /// Sections of the experiment's file repeat its expid, as they repeat all defaults; only one needs it.

@@ -59,7 +59,7 @@ pub(in crate::autosubmit) fn list(call: &Call) -> Answer {
         1.. => Pagination::of(page, size, found.len(), 0),
         _ => (Pagination::whole(page, found.len()), 0..found.len()),
     };
-    let status = |one: &Experiment| statuses.get(&one.id).map_or("NOT RUNNING", String::as_str);
+    let status = |one: &Experiment| statuses.get(one.id).unwrap_or("NOT RUNNING");
     let items: Vec<Item<'_>> = found[range].iter().map(|one| item(call, one, status(one))).collect();
     json(&json!({"experiments": items, "pagination": pagination}))
 }

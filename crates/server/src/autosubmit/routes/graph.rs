@@ -49,7 +49,7 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
 
 fn drawn(call: &Call, layout: &str, grouping: Grouping) -> Answer {
     let snapshot = snapshot(call)?;
-    if !is_supported(snapshot.configuration.version().as_deref()) {
+    if !is_supported(&snapshot.configuration.version()) {
         return Err(Failure::new(StatusCode::OK, UNSUPPORTED));
     }
     let facts = Facts::of(&snapshot, call.moment);
@@ -79,6 +79,8 @@ fn standard(call: &Call, facts: &Facts<'_>) -> Placement {
         Ok::<_, String>(from_plain(&String::from_utf8_lossy(&plain)))
     };
     match call.autosubmit().drawings.of(&dot, draw) {
+        // nothing is drawn where every job waits for another
+        Ok(places) if places.is_empty() => Placement::Layers,
         Ok(places) => Placement::Given(places),
         Err(why) => {
             tracing::info!(why, "Graphviz does not draw; the jobs stand in layers");

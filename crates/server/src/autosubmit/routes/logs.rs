@@ -4,8 +4,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use jobgate_autosubmit::basis;
-use jobgate_autosubmit::expid::{Expid, release};
-use jobgate_autosubmit::logs::{LogFile, Packing, last_lines, last_of, newest_run_log, packing, recovery_logs};
+use jobgate_autosubmit::expid::Expid;
+use jobgate_autosubmit::logs::{
+    LogFile, Packing, last_lines, last_of, newest_run_log, packing, recovery_logs, run_log,
+};
 use jobgate_autosubmit::texts::instant;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -160,27 +162,13 @@ fn recovery(call: &Call, platform: &str, file: &LogFile) -> Value {
 
 /// `GET /v3/logrun/{expid}`
 pub(in crate::autosubmit) fn is_logging(call: &Call) -> Answer {
-    let file = call.expid().ok().and_then(|expid| run_log(call, &expid));
+    let file = call.expid().ok().and_then(|expid| {
+        let version = call.site().configuration(&expid).ok().map(|configuration| configuration.version());
+        run_log(&call.site().places(&expid), version.as_deref())
+    });
     let Some(file) = file else {
         return json(&Told::well(json!({"is_running": false, "timediff": 0, "log_path": null})));
     };
     let age = call.moment.now() - file.modified;
     json(&Told::well(json!({"is_running": age < LATELY, "timediff": age, "log_path": file.path})))
-}
-
-/// Whether a run has written to its log within the last minutes.
-pub(super) fn is_logged_lately(call: &Call, expid: &Expid) -> bool {
-    run_log(call, expid).is_some_and(|file| call.moment.is_within(LATELY, file.modified))
-}
-
-/// The newest log of a run; early versions wrote it elsewhere.
-fn run_log(call: &Call, expid: &Expid) -> Option<LogFile> {
-    let places = call.site().places(expid);
-    let version = call.site().experiment(expid).ok().and_then(|experiment| experiment.version);
-    let early = version.as_deref().and_then(release).is_some_and(|of| matches!(of, (3, 9 | 11 | 12)));
-    if early {
-        newest_run_log(&places.tmp, &places.command_logs)
-    } else {
-        newest_run_log(&places.command_logs, Path::new(""))
-    }
 }

@@ -106,7 +106,11 @@ pub(in crate::autosubmit) fn show_tree(call: &Call) -> Answer {
             let text = "Autosubmit couldn't fin the experiment header information necessary to complete this request.";
             Failure::new(StatusCode::OK, text)
         })?;
-        let rows = call.site().store().tries_of_run(&expid, run.run_id)?;
+        let rows = match call.site().store().tries_of_run(&expid, run.run_id) {
+            // runs that nobody has tried anything in
+            Err(DatabaseError::NoTable { .. } | DatabaseError::Missing { .. }) => Vec::new(),
+            rows => rows?,
+        };
         Ok::<Value, Failure>(json!(run_tree(run, &rows, &expid, &places, call.moment)))
     };
     match found() {

@@ -74,7 +74,7 @@ impl Words {
 
 fn found(call: &Call, filter: &Filter<'_>, words: Words) -> Answer {
     let (catalogue, statuses) = (call.site().catalogue()?, call.site().statuses()?);
-    let status = |one: &Experiment| statuses.get(&one.id).map(String::as_str);
+    let status = |one: &Experiment| statuses.get(one.id);
     let items: Vec<Item<'_>> = search(&catalogue, &statuses, filter, None)
         .into_iter()
         .map(|one| item(call, one, status(one), words))
@@ -89,8 +89,10 @@ fn item<'a>(call: &Call, experiment: &'a Experiment, status: Option<&str>, words
         None => (json!("NA"), json!("NA"), Counts::default()),
     };
     let configured = configured(call, &experiment.name);
-    let hpc = match &configured {
-        Some((configuration, _)) => configuration.main_platform(),
+    let (configuration, modified) = configured.map_or((None, None), |(found, modified)| (Some(found), modified));
+    // where there is no list of jobs, the database says where they run
+    let hpc = match configuration.as_ref().filter(|_| modified.is_some()) {
+        Some(configuration) => Some(configuration.main_platform().unwrap_or_default()),
         None => details.and_then(|details| details.hpc.clone()),
     };
     Item {
@@ -102,18 +104,16 @@ fn item<'a>(call: &Call, experiment: &'a Experiment, status: Option<&str>, words
         status: words.write(status),
         completed,
         total,
-        version: configured
-            .as_ref()
-            .map_or_else(|| "Unknown".to_owned(), |(configuration, _)| configuration.version().unwrap_or_default()),
-        wrapper: configured.as_ref().and_then(|(configuration, _)| configuration.wrapper_type()),
-        modified: configured.and_then(|(_, modified)| instant(modified, call.moment.zone)),
+        version: configuration.as_ref().map_or_else(|| "Unknown".to_owned(), |configuration| configuration.version()),
+        wrapper: configuration.and_then(|configuration| configuration.wrapper_type()),
+        modified: modified.and_then(|modified| instant(modified, call.moment.zone)),
         counts,
     }
 }
 
-/// The configuration of an experiment, and when its list of jobs was changed.
-fn configured(call: &Call, name: &str) -> Option<(Arc<Configuration>, i64)> {
+/// The configuration of an experiment, and when its list of jobs was changed, if it has one.
+fn configured(call: &Call, name: &str) -> Option<(Arc<Configuration>, Option<i64>)> {
     let expid = Expid::parse(name).ok()?;
-    let configuration = call.site().configuration(&expid).ok()?;
-    Some((configuration, call.site().jobs_modified(&expid, call.moment.zone).ok()??))
+    let configuration = call.site().configuration_in_place(&expid).ok()?;
+    Some((configuration, call.site().jobs_modified(&expid, call.moment.zone).ok().flatten()))
 }

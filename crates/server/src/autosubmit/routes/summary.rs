@@ -14,7 +14,6 @@ use jobgate_autosubmit::views::{brief, times};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::logs::is_logged_lately;
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
 use crate::autosubmit::error::Failure;
@@ -89,7 +88,7 @@ pub(in crate::autosubmit) fn expinfo(call: &Call) -> Answer {
                     told.error_message.extend([failure.message.as_str(), "\n"]);
                 }
             }
-            told.running = is_marked_running(call, &expid).unwrap_or_else(|_| is_busy(call, &expid));
+            told.running = is_marked_running(call, &expid);
             if let Ok(runs) = call.site().runs(&expid)
                 && let Some(run) = runs.last().filter(|run| run.total > 0)
             {
@@ -124,7 +123,7 @@ fn configuration(call: &Call, expid: &Expid, told: &mut ExpInfo) -> Result<(), F
     told.hpc = Some(configuration.main_platform().unwrap_or_default());
     (told.model, told.branch) = configuration.model();
     (told.chunk_size, told.chunk_unit) = (length.size, length.unit);
-    told.version = configuration.version();
+    told.version = Some(configuration.version());
     told.update_time = configuration.sleep_time();
     let modified = call.site().jobs_modified(expid, call.moment.zone)?;
     let missing =
@@ -144,34 +143,16 @@ fn catalogued(call: &Call, expid: &Expid, told: &mut ExpInfo) -> Result<(), Fail
     Ok(())
 }
 
-/// What the database of states says.
-fn is_marked_running(call: &Call, expid: &Expid) -> Result<bool, Failure> {
-    let statuses = call.site().statuses()?;
-    let known = call.site().catalogue()?.get(expid.as_str()).and_then(|one| statuses.get(&one.id).cloned());
-    Ok(known.is_some_and(|status| status == "RUNNING"))
-}
-
-/// What the files say: the list of jobs was changed within 10 minutes, or within an hour and something was logged within 5
-/// minutes.
-fn is_busy(call: &Call, expid: &Expid) -> bool {
-    let modified = call.site().jobs_modified(expid, call.moment.zone).ok().flatten();
-    match modified {
-        Some(modified) if call.moment.is_within(600, modified) => true,
-        Some(modified) if call.moment.is_within(3600, modified) => is_logged_lately(call, expid),
-        _ => false,
-    }
+/// What the database of states says. One that cannot be read says that nothing runs, as in the original.
+fn is_marked_running(call: &Call, expid: &Expid) -> bool {
+    let statuses = call.site().statuses().inspect_err(|error| tracing::warn!(%error, "no states are known"));
+    statuses.is_ok_and(|statuses| statuses.named(expid.as_str()) == Some("RUNNING"))
 }
 
 /// `GET /v3/ifrun/{expid}`
 pub(in crate::autosubmit) fn is_running(call: &Call) -> Answer {
-    let running = call.expid().and_then(|expid| is_marked_running(call, &expid));
-    match running {
-        Ok(running) => json(&Told::well(json!({"running": running}))),
-        Err(failure) if failure.status.is_server_error() => {
-            json(&Told::badly(json!({"running": false}), failure.message))
-        }
-        Err(_) => json(&Told::well(json!({"running": false}))),
-    }
+    let running = call.expid().is_ok_and(|expid| is_marked_running(call, &expid));
+    json(&Told::well(json!({"running": running})))
 }
 
 /// `GET /v3/expcount/{expid}`

@@ -17,7 +17,7 @@ use crate::autosubmit::model::{Dated, Told, no_tree};
 /// `GET /v3/tree/{expid}`
 pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
     let snapshot = known_snapshot(call).and_then(|snapshot| {
-        if is_supported(snapshot.configuration.version().as_deref()) {
+        if is_supported(&snapshot.configuration.version()) {
             return Ok(snapshot);
         }
         Err(Failure::new(StatusCode::OK, UNSUPPORTED))
