@@ -3,12 +3,13 @@
 use jobgate_autosubmit::config::{ConfigError, Configuration, differences, mark_nones};
 use jobgate_autosubmit::expid::Expid;
 use jobgate_autosubmit::site::SiteError;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
 use crate::autosubmit::error::Failure;
-use crate::autosubmit::model::Told;
+use crate::autosubmit::model::{One, Told};
 use crate::autosubmit::query::stored_number;
 
 /// The files of Autosubmit 3, by which a run's configuration is shown as well.
@@ -17,7 +18,7 @@ const FILES: [&str; 5] = ["conf", "exp", "jobs", "platforms", "proj"];
 /// `GET /v4/experiments/{expid}/filesystem-config`
 pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
     let configuration = call.site().configuration(&call.known()?)?;
-    json(&json!({"config": configuration.shown()}))
+    json(&One("config", configuration.shown()))
 }
 
 /// `GET /v4/experiments/{expid}/runs/{run_id}/config`
@@ -82,14 +83,25 @@ pub(in crate::autosubmit) fn compare(call: &Call) -> Answer {
     without_repetitions(&mut now);
     without_repetitions(&mut run);
     let differing = differences(&now, &run);
-    json(&Told::well(json!({
-        "warning": warning.is_some(),
-        "warning_message": warning.unwrap_or_default(),
-        "are_equal": differing.is_empty(),
-        "differences": differing,
-        "configuration_current_run": run,
-        "configuration_filesystem": now,
-    })))
+    json(&Told::well(Compared {
+        warning: warning.is_some(),
+        warning_message: warning.unwrap_or_default(),
+        are_equal: differing.is_empty(),
+        differences: differing,
+        configuration_current_run: run,
+        configuration_filesystem: now,
+    }))
+}
+
+/// What an experiment is configured with, beside what its newest run was.
+#[derive(Debug, Serialize)]
+struct Compared {
+    warning: bool,
+    warning_message: String,
+    are_equal: bool,
+    differences: Vec<String>,
+    configuration_current_run: Map<String, Value>,
+    configuration_filesystem: Map<String, Value>,
 }
 
 /// Sections of the experiment's file repeat its expid, as they repeat all defaults; only one needs it.
