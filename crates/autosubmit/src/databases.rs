@@ -258,19 +258,6 @@ impl<'a> Database<'a> {
         }
     }
 
-    /// Whether there is an ordinary table of this name.
-    pub(crate) fn has_table(&self, table: &str) -> Result<bool, DatabaseError> {
-        let connection = match self.opened() {
-            Either::File(connection) => connection,
-            Either::Schema(lease, schema) => return lease.borrow_mut().has_table(schema, table),
-        };
-        let query =
-            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1 AND sql NOT LIKE 'CREATE VIRTUAL%'";
-        let count = connection.prepare_cached(query).and_then(|mut found| found.query_row([table], |row| row.get(0)));
-        let count: i64 = count.map_err(|source| self.failure(source))?;
-        Ok(count > 0)
-    }
-
     /// Reads columns of a table, those that are not there as NULL. `rest` is what follows `FROM table` in SQL.
     pub(crate) fn read<T>(
         &self,
@@ -306,6 +293,22 @@ impl<'a> Database<'a> {
         Ok(found)
     }
 
+    /// The same of a table that need not be there.
+    pub(crate) fn read_if_there<T>(
+        &self,
+        table: &'static str,
+        columns: &[Column],
+        rest: &str,
+        parameters: &[Parameter<'_>],
+        each: impl FnMut(&Row<'_>) -> T,
+    ) -> Result<Vec<T>, DatabaseError> {
+        match self.read(table, columns, rest, parameters, each) {
+            Err(DatabaseError::NoTable { .. }) => Ok(Vec::new()),
+            Err(DatabaseError::Missing { .. }) if matches!(self.open, Open::Schema(..)) => Ok(Vec::new()),
+            read => read,
+        }
+    }
+
     #[cfg(test)]
     fn connection(&self) -> &Connection {
         match self.opened() {
@@ -316,20 +319,20 @@ impl<'a> Database<'a> {
 
     /// Which columns there are.
     fn known(&self, table: &'static str, columns: &[Column]) -> Result<Vec<(Column, bool)>, DatabaseError> {
-        if !self.has_table(table)? {
+        let known = match self.opened() {
+            Either::File(connection) => self.columns(connection, table)?,
+            Either::Schema(lease, schema) => {
+                let mut lease = lease.borrow_mut();
+                if lease.has_table(schema, table)? { lease.columns(schema, table)? } else { Vec::new() }
+            }
+        };
+        if known.is_empty() {
             // in a schema a table that is not there is what a file is that is not there
             return Err(match self.open {
                 Open::File(..) => DatabaseError::NoTable { path: self.path.clone(), table },
                 Open::Schema(..) => DatabaseError::Missing { path: self.path.join(table) },
             });
         }
-        let known = match self.opened() {
-            // table_info leaves generated columns out
-            Either::File(connection) => {
-                self.strings(connection, &format!("SELECT name FROM pragma_table_info('{table}')"))?
-            }
-            Either::Schema(lease, schema) => lease.borrow_mut().columns(schema, table)?,
-        };
         let has = |column: &str| known.iter().any(|name| name.eq_ignore_ascii_case(column));
         let check = |column: &Column| match *column {
             Column::Needed(column) if !has(column) => {
@@ -340,10 +343,14 @@ impl<'a> Database<'a> {
         columns.iter().map(check).collect()
     }
 
-    fn strings(&self, connection: &Connection, query: &str) -> Result<Vec<String>, DatabaseError> {
+    /// The stored columns of an ordinary table; none if there is no such table.
+    fn columns(&self, connection: &Connection, table: &str) -> Result<Vec<String>, DatabaseError> {
+        // table_info leaves generated columns out
+        let query = "SELECT info.name FROM sqlite_master AS master, pragma_table_info(?1) AS info \
+                     WHERE master.type = 'table' AND master.name = ?1 AND master.sql NOT LIKE 'CREATE VIRTUAL%'";
         let failed = |source| self.failure(source);
         let mut statement = connection.prepare_cached(query).map_err(failed)?;
-        let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
+        let rows = statement.query_map([table], |row| row.get::<_, String>(0)).map_err(failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 

@@ -1,6 +1,8 @@
 //! `<job>_TOTAL_STATS`: one line for each try of a job, `submit start finish STATUS`, with times as `YYYYMMDDHHMMSS` in local time.
 //! A try that waits or runs has one or two columns, and its line may lack its end.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -19,6 +21,13 @@ pub struct Line {
 
 /// Bytes that the file may have: some ten thousand tries.
 const LARGEST: u64 = 1 << 20;
+
+/// The names of what is in the folder of such files; nothing if it cannot be listed.
+pub fn listed(folder: &Path) -> Option<HashSet<OsString>> {
+    basis::note(folder);
+    let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    entries.inspect_err(basis::note_error).ok()
+}
 
 /// Reads the tries of a job, oldest first. No file, or one that is too large to be one, is an error.
 pub fn read(path: &Path) -> io::Result<Vec<Line>> {

@@ -166,7 +166,7 @@ fn what_changes() {
     recorded.each(|expid, snapshot, facts| {
         let titles = tree::titles(facts);
         let places = 0..snapshot.jobs.len();
-        let content: Vec<Value> = places.map(|place| tree::changing_in_tree(facts, place, &titles[place])).collect();
+        let content: Vec<_> = places.map(|place| tree::changing_in_tree(facts, place, &titles[place])).collect();
         let path = format!("/v3/pkltreeinfo/{expid}/0");
         let theirs = json!({"pkl_content": content, "packages": snapshot.packages.all().into_iter().map(|(name, jobs)| (name.to_owned(), json!(jobs))).collect::<Map<_, _>>()});
         let rest = ["pkl_file_name", "error", "error_message", "has_changed", "pkl_timestamp", "source_tag", "target_tag", "sync_tag", "check_mark"];

@@ -13,6 +13,9 @@ const LONGEST: usize = 64 << 10;
 /// Replaces what is known in all texts of a tree.
 pub(super) fn replace(data: &mut Map<String, Value>) {
     for _ in 0..ROUNDS {
+        if !data.values().any(may_name) {
+            return;
+        }
         let known = data.clone();
         let mut changed = false;
         for value in data.values_mut() {
@@ -21,6 +24,16 @@ pub(super) fn replace(data: &mut Map<String, Value>) {
         if !changed {
             return;
         }
+    }
+}
+
+/// Whether any text in it may have a placeholder.
+fn may_name(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('%'),
+        Value::Array(list) => list.iter().any(may_name),
+        Value::Object(map) => map.values().any(may_name),
+        _ => false,
     }
 }
 

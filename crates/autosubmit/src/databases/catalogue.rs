@@ -124,23 +124,18 @@ impl FromIterator<(i64, Option<String>, String)> for Statuses {
 /// The states of experiments. A file without the table says nothing about any.
 pub fn statuses<'a>(source: impl Into<Source<'a>>) -> Result<Statuses, DatabaseError> {
     let database = Database::open(source)?;
-    if !database.has_table("experiment_status")? {
-        return Ok(Statuses::default());
-    }
     let columns = [Column::Needed("exp_id"), Column::Optional("name"), Column::Needed("status")];
-    let rows = database
-        .read("experiment_status", &columns, "", &[], |row| Some((integer(row, 0)?, text(row, 1), text(row, 2)?)))?;
+    let rows = database.read_if_there("experiment_status", &columns, "", &[], |row| {
+        Some((integer(row, 0)?, text(row, 1), text(row, 2)?))
+    })?;
     Ok(rows.into_iter().flatten().collect())
 }
 
 /// By the experiment's number; where the table has several rows for one, the last.
 fn details(database: &Database<'_>) -> Result<HashMap<i64, Details>, DatabaseError> {
-    if !database.has_table("details")? {
-        return Ok(HashMap::new());
-    }
     let optional = ["user", "created", "model", "branch", "hpc"].map(Column::Optional);
     let columns: Vec<_> = std::iter::once(Column::Needed("exp_id")).chain(optional).collect();
-    let rows = database.read("details", &columns, "ORDER BY rowid", &[], |row| {
+    let rows = database.read_if_there("details", &columns, "ORDER BY rowid", &[], |row| {
         let [user, created, model, branch, hpc] = [1, 2, 3, 4, 5].map(|column| text(row, column));
         Some((integer(row, 0)?, Details { user, created, model, branch, hpc }))
     })?;

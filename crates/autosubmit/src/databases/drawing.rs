@@ -10,11 +10,8 @@ pub fn read<'a>(source: impl Into<Source<'a>>) -> Result<HashMap<String, (i64, i
         Err(DatabaseError::Missing { .. }) => return Ok(HashMap::new()),
         opened => opened?,
     };
-    if !database.has_table("experiment_graph_draw")? {
-        return Ok(HashMap::new());
-    }
     let columns = ["job_name", "x", "y"].map(Column::Needed);
-    let rows = database.read("experiment_graph_draw", &columns, "ORDER BY rowid", &[], |row| {
+    let rows = database.read_if_there("experiment_graph_draw", &columns, "ORDER BY rowid", &[], |row| {
         Some((text(row, 0)?, (integer(row, 1)?, integer(row, 2)?)))
     })?;
     Ok(rows.into_iter().flatten().collect())

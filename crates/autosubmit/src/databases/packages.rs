@@ -24,11 +24,8 @@ impl Packages {
         for table in
             TABLES.iter().flat_map(|kind| kind.iter().take(1)).chain(TABLES.iter().flat_map(|kind| kind.iter().skip(1)))
         {
-            if !database.has_table(table)? {
-                continue;
-            }
-            let rows =
-                database.read(table, &columns, "ORDER BY rowid", &[], |row| Some((text(row, 0)?, text(row, 1)?)))?;
+            let rows = database
+                .read_if_there(table, &columns, "ORDER BY rowid", &[], |row| Some((text(row, 0)?, text(row, 1)?)))?;
             let packages: Self = rows.into_iter().flatten().collect();
             if !packages.rows.is_empty() {
                 return Ok(packages);

@@ -35,11 +35,8 @@ pub fn read<'a>(source: impl Into<Source<'a>>, user: &str) -> Result<Option<Pref
         Err(DatabaseError::Missing { .. }) => return Ok(None),
         opened => opened?,
     };
-    if !database.has_table("user_preferences")? {
-        return Ok(None);
-    }
     let columns = ["user_id", "preferred_username", "created", "modified"].map(Column::Needed);
-    let rows = database.read("user_preferences", &columns, "WHERE user_id = ?1", &[user.into()], |row| {
+    let rows = database.read_if_there("user_preferences", &columns, "WHERE user_id = ?1", &[user.into()], |row| {
         Some(Preference {
             user_id: text(row, 0)?,
             preferred_username: text(row, 1)?,

@@ -129,10 +129,7 @@ pub(super) fn read_processes<'a>(
         Err(DatabaseError::Missing { .. }) => return Ok(Vec::new()),
         opened => opened?,
     };
-    if !database.has_table("runner_processes")? {
-        return Ok(Vec::new());
-    }
-    Ok(database.read("runner_processes", &COLUMNS, rest, parameters, process)?.into_iter().flatten().collect())
+    Ok(database.read_if_there("runner_processes", &COLUMNS, rest, parameters, process)?.into_iter().flatten().collect())
 }
 
 /// The table in a SQLite file.

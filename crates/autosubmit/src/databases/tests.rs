@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::catalogue::{self, Catalogue};
 use super::history::{self, History};
 use super::packages::Packages;
-use super::{Database, DatabaseError, drawing, metrics, structure};
+use super::{Column, Database, DatabaseError, drawing, metrics, structure};
 
 /// A database made by SQL, in a folder whose name needs care.
 fn database(sql: &str) -> (tempfile::TempDir, PathBuf) {
@@ -64,7 +64,7 @@ fn a_lock_that_stays_is_named() {
     writer.execute_batch("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
     let reader = Database::open(&path).and_then(|database| {
         database.connection().busy_timeout(std::time::Duration::ZERO).unwrap();
-        database.has_table("experiment")
+        database.read("experiment", &[Column::Needed("id")], "", &[], |_| ())
     });
     assert!(matches!(reader, Err(DatabaseError::Busy { .. })), "{reader:?}");
 }

@@ -1,5 +1,7 @@
 //! What jobs consumed, from their files of tries.
 
+use std::path::PathBuf;
+
 use serde::{Serialize, Serializer};
 
 use super::{Moment, Snapshot};
@@ -95,13 +97,17 @@ pub fn statistics(
 ) -> Result<Statistics, String> {
     let to = moment.minute();
     let from = (hours > 0).then(|| to.saturating_sub(hours.saturating_mul(3600)));
+    // most jobs of a large experiment have no file yet: one look at their folder instead of one for each
+    let listed = totals::listed(&snapshot.places.tmp);
+    let may_be_there =
+        |path: &PathBuf| listed.as_ref().is_none_or(|names| path.file_name().is_some_and(|name| names.contains(name)));
     let mut found: Vec<(&Job, Vec<Line>)> = Vec::new();
     for job in snapshot.jobs.jobs() {
         if section.is_some_and(|section| job.section.as_deref() != Some(section)) {
             continue;
         }
-        let lines =
-            snapshot.places.total_stats(&job.name).and_then(|path| totals::read(&path).ok()).unwrap_or_default();
+        let path = snapshot.places.total_stats(&job.name).filter(may_be_there);
+        let lines = path.and_then(|path| totals::read(&path).ok()).unwrap_or_default();
         let within = |line: &Line| [1, 2].iter().any(|column| line.time(*column, moment.zone) > from);
         if from.is_none() || lines.iter().any(within) {
             found.push((job, lines));

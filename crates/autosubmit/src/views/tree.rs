@@ -5,7 +5,7 @@ mod titles;
 use std::collections::{HashMap, VecDeque};
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::facts::{Facts, JobFacts, package_code};
 use crate::jobs::Job;
@@ -275,13 +275,26 @@ pub fn changing<'a>(facts: &'a Facts<'a>, place: usize) -> Changing<'a> {
     }
 }
 
-/// The same with what trees show besides, as one object.
-pub fn changing_in_tree(facts: &Facts<'_>, place: usize, title: &str) -> Value {
+/// The same with what trees show besides.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "names of the answer")]
+pub struct ChangingInTree<'a> {
+    #[serde(flatten)]
+    pub changing: Changing<'a>,
+    pub wrapper: Option<&'a str>,
+    pub wrapper_tag: Option<String>,
+    pub wrapper_id: Option<&'a str>,
+    pub title: &'a str,
+}
+
+/// What changes of one job in trees.
+pub fn changing_in_tree<'a>(facts: &'a Facts<'a>, place: usize, title: &'a str) -> ChangingInTree<'a> {
     let wrapper = facts.package(place);
-    let mut value = json!(changing(facts, place));
-    value["wrapper"] = json!(wrapper);
-    value["wrapper_tag"] = json!(wrapper.map(wrapper_tag));
-    value["wrapper_id"] = json!(wrapper.and_then(package_code));
-    value["title"] = json!(title);
-    value
+    ChangingInTree {
+        changing: changing(facts, place),
+        wrapper,
+        wrapper_tag: wrapper.map(wrapper_tag),
+        wrapper_id: wrapper.and_then(package_code),
+        title,
+    }
 }

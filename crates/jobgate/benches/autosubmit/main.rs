@@ -26,20 +26,29 @@ use fixture::peer::Peer;
 use fixture::{Home, root};
 use server::Server;
 
-/// What is asked for: a small experiment that ran, and one of 3,700 jobs.
-const REQUESTS: [&str; 30] = [
+/// What is asked for: all views of a small experiment that ran, and those of one with 3,700 jobs that cost something.
+const REQUESTS: [&str; 45] = [
     "/",
     "/v4/experiments?only_active=false",
     "/v3/search/a",
+    "/v3/running/",
     "/v4/experiments/a001",
     "/v4/experiments/a001/jobs",
     "/v4/experiments/a001/jobs/a001_20000101_fc0_1_SIM",
+    "/v4/experiments/a001/jobs/a001_20000101_fc0_1_SIM/parents",
+    "/v4/experiments/a001/jobs/a001_20000101_fc0_1_SIM/children",
     "/v4/experiments/a001/wrappers",
     "/v4/experiments/a001/filesystem-config",
     "/v4/experiments/a001/runs",
     "/v4/experiments/a001/runs/1/config",
+    "/v4/experiments/a001/user-metrics-runs",
+    "/v4/experiments/a001/eta?section=SIM",
     "/v3/expinfo/a001",
+    "/v3/expcount/a001",
+    "/v3/ifrun/a001",
     "/v3/cconfig/a001",
+    "/v3/quick/a001",
+    "/v3/summary/a001",
     "/v3/tree/a001",
     "/v3/graph/a001/standard/none",
     "/v3/graph/a001/laplacian/none",
@@ -52,12 +61,18 @@ const REQUESTS: [&str; 30] = [
     "/v3/history/a001/a001_20000101_fc0_1_SIM",
     "/v3/exprun/a001",
     "/v3/logrun/a001",
+    "/v3/exp-recovery-logs/a001",
+    "/v4/experiments/a003/jobs",
     "/v4/experiments/a003/jobs?page_size=50",
+    "/v3/expinfo/a003",
     "/v3/expcount/a003",
     "/v3/quick/a003",
     "/v3/summary/a003",
+    "/v3/performance/a003",
     "/v3/tree/a003",
+    "/v3/pkltreeinfo/a003/0",
     "/v3/graph/a003/standard/none",
+    "/v3/stats/a003/0/Any",
 ];
 
 /// What is asked for when there are a thousand experiments.
@@ -65,7 +80,7 @@ const LISTINGS: [&str; 4] = ["/v3/search/a", "/v3/search/a0042", "/v3/running/",
 const EXPERIMENTS: i64 = 1000;
 
 /// Starts that are measured.
-const STARTS: usize = 9;
+const STARTS: usize = 11;
 
 fn make(home: &Home, peer: &Peer) -> PathBuf {
     let data = home.path("experiments");
@@ -82,19 +97,17 @@ fn make(home: &Home, peer: &Peer) -> PathBuf {
     data
 }
 
-/// All files of an experiment, and those that are all experiments'.
-fn files_of(data: &Path, expid: &str) -> Vec<PathBuf> {
+/// All files of a site, or those of one experiment and of all together.
+fn files_of(data: &Path, expid: Option<&str>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![data.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap().flatten() {
             let (path, kind) = (entry.path(), entry.file_type().unwrap());
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // other experiments have folders of their own
-            let elsewhere = folder == data && name.len() == 4 && name != expid;
-            if kind.is_dir() && !elsewhere {
+            let is_its = expid.is_none_or(|expid| path.to_string_lossy().contains(expid));
+            if kind.is_dir() {
                 folders.push(path);
-            } else if kind.is_file() && (folder == data || path.to_string_lossy().contains(expid)) {
+            } else if kind.is_file() && (folder == data || is_its) {
                 found.push(path);
             }
         }
@@ -125,17 +138,16 @@ impl Pair {
 
     /// Ours first and then theirs, whose server writes to the site now and then.
     fn compare(&self, paths: &[&str], before: impl Fn(&str)) {
-        let measure = |server: &Server, most: usize| -> Vec<f64> {
+        let measure = |server: &Server, most: u32| -> Vec<f64> {
             paths.iter().map(|path| server.measure(path, (self.time, most), || before(path))).collect()
         };
-        self.ours.settle(paths[0]);
         let ours = measure(&self.ours, 3000);
         let theirs = self.theirs.as_ref().map(|server| measure(server, 30));
         for (place, path) in paths.iter().enumerate() {
             let (ours, theirs) = (ours[place], theirs.as_ref().map(|theirs| theirs[place]));
             let times =
                 theirs.filter(|_| ours > 0.0).map_or_else(|| "-".to_owned(), |theirs| format!("{:.0}", theirs / ours));
-            show(path, &format!("{ours:.3}"), theirs.map(|ms| format!("{ms:.1}")).as_deref(), &times);
+            show(path, &format!("{ours:.4}"), theirs.map(|ms| format!("{ms:.2}")).as_deref(), &times);
         }
     }
 
@@ -166,12 +178,18 @@ fn main() {
     println!("load before: {}", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 
     let pair = both(&data, "small");
+    pair.memory("memory after the start, MiB");
     pair.title("CPU ms per request, files that do not change");
+    pair.ours.settle("/");
     pair.compare(&REQUESTS, |_| ());
     pair.memory("memory afterwards, MiB");
     pair.title("CPU ms per request, files that changed just before");
-    let (small, large) = (files_of(&data, "a001"), files_of(&data, "a003"));
-    pair.compare(&REQUESTS[1..], |path| touch(if path.contains("a003") { &large } else { &small }));
+    let [all, small, large] = [None, Some("a001"), Some("a003")].map(|expid| files_of(&data, expid));
+    pair.compare(&REQUESTS[1..], |path| match path {
+        path if path.contains("a001") => touch(&small),
+        path if path.contains("a003") => touch(&large),
+        _ => touch(&all),
+    });
     pair.memory("memory afterwards, MiB");
     drop(pair);
 
@@ -179,17 +197,23 @@ fn main() {
     fs::create_dir(&many).unwrap();
     site::make(&many, EXPERIMENTS - 1, (10, 20));
     let pair = both(&many, "many");
-    pair.title(&format!("CPU ms per request, {EXPERIMENTS} experiments"));
+    pair.title(&format!("CPU ms per request, {EXPERIMENTS} experiments that do not change"));
+    pair.ours.settle("/");
     pair.compare(&LISTINGS, |_| ());
+    pair.title(&format!("CPU ms per request, {EXPERIMENTS} experiments that changed just before"));
+    let all = files_of(&many, None);
+    pair.compare(&LISTINGS, |_| touch(&all));
     pair.memory("memory afterwards, MiB");
     drop(pair);
 
-    let mut starts: Vec<Duration> =
-        (0..STARTS).map(|_| Server::start(&home, &data, home.command(&["autosubmit"]), "start").started).collect();
-    starts.sort();
-    let theirs = (!has("--no-original"))
-        .then(|| Server::start(&home, &data, peer.command(&home, "autosubmit_api"), "start-theirs").started);
-    let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
+    let starts = |command: &dyn Fn() -> Command| {
+        let mut all: Vec<_> = (0..STARTS).map(|_| Server::start(&home, &data, command(), "start").started).collect();
+        all.sort();
+        let ms = |time: Duration| format!("{:.0}", time.as_secs_f64() * 1000.0);
+        format!("{} ({})", ms(all[STARTS / 2]), ms(all[0]))
+    };
+    let ours = starts(&|| home.command(&["autosubmit"]));
+    let theirs = (!has("--no-original")).then(|| starts(&|| peer.command(&home, "autosubmit_api")));
     println!();
-    show("milliseconds until the first answer", &ms(starts[STARTS / 2]), theirs.map(ms).as_deref(), "");
+    show("milliseconds until the first answer: median (least)", &ours, theirs.as_deref(), "");
 }

@@ -1,6 +1,7 @@
 //! Wire types that several routes share.
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// A view as `/v3` tells it: with whether something went wrong.
@@ -30,6 +31,18 @@ pub(super) struct Dated<T> {
     #[serde(flatten)]
     pub(super) told: Told<T>,
     pub(super) pkl_timestamp: i64,
+}
+
+/// An object of one field.
+#[derive(Debug)]
+pub(super) struct One<T>(pub(super) &'static str, pub(super) T);
+
+impl<T: Serialize> Serialize for One<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.0, &self.1)?;
+        map.end()
+    }
 }
 
 /// A line of a log.

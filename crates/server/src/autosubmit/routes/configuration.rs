@@ -5,12 +5,13 @@ use jobgate_autosubmit::config::{ConfigError, Configuration, differences, mark_n
 use jobgate_autosubmit::expid::Expid;
 use jobgate_autosubmit::site::SiteError;
 use jobgate_autosubmit::yaml;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
 use crate::autosubmit::error::{Failure, UNEXPECTED};
-use crate::autosubmit::model::Told;
+use crate::autosubmit::model::{One, Told};
 use crate::autosubmit::query::stored_number;
 
 /// The files of Autosubmit 3, by which a run's configuration is shown as well.
@@ -21,7 +22,7 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
     let configuration = call.site().configuration(&call.known()?)?;
     let mut shown = Value::Object(configuration.shown());
     yaml::without_points(&mut shown);
-    json(&json!({"config": shown}))
+    json(&One("config", shown))
 }
 
 /// `GET /v4/experiments/{expid}/runs/{run_id}/config`
@@ -99,14 +100,25 @@ pub(in crate::autosubmit) fn compare(call: &Call) -> Answer {
     without_repetitions(&mut now);
     without_repetitions(&mut run);
     let differing = differences(&now, &run);
-    json(&Told::well(json!({
-        "warning": warning.is_some(),
-        "warning_message": warning.unwrap_or_default(),
-        "are_equal": differing.is_empty(),
-        "differences": differing,
-        "configuration_current_run": run,
-        "configuration_filesystem": written(now),
-    })))
+    json(&Told::well(Compared {
+        warning: warning.is_some(),
+        warning_message: warning.unwrap_or_default(),
+        are_equal: differing.is_empty(),
+        differences: differing,
+        configuration_current_run: run,
+        configuration_filesystem: written(now),
+    }))
+}
+
+/// What an experiment is configured with, beside what its newest run was.
+#[derive(Debug, Serialize)]
+struct Compared {
+    warning: bool,
+    warning_message: String,
+    are_equal: bool,
+    differences: Vec<String>,
+    configuration_current_run: Map<String, Value>,
+    configuration_filesystem: Value,
 }
 
 /// A configuration with its points in time as texts.

@@ -33,6 +33,12 @@ struct Item<'a> {
     counts: Counts,
 }
 
+#[derive(Debug, Serialize)]
+struct List<'a> {
+    experiments: Vec<Item<'a>>,
+    pagination: Pagination,
+}
+
 /// `GET /v4/experiments`
 pub(in crate::autosubmit) fn list(call: &Call) -> Answer {
     let mut reading = call.query.read();
@@ -61,7 +67,7 @@ pub(in crate::autosubmit) fn list(call: &Call) -> Answer {
     };
     let status = |one: &Experiment| statuses.get(one.id).unwrap_or("NOT RUNNING");
     let items: Vec<Item<'_>> = found[range].iter().map(|one| item(call, one, status(one))).collect();
-    json(&json!({"experiments": items, "pagination": pagination}))
+    json(&List { experiments: items, pagination })
 }
 
 fn item<'a>(call: &Call, experiment: &'a Experiment, status: &'a str) -> Item<'a> {

@@ -10,13 +10,13 @@ use jobgate_autosubmit::views::eta::eta;
 use jobgate_autosubmit::views::facts::Facts;
 use jobgate_autosubmit::views::rundetail::run_tree;
 use jobgate_autosubmit::views::runs;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
 use crate::autosubmit::convert::snapshot;
 use crate::autosubmit::error::{Failure, UNEXPECTED};
-use crate::autosubmit::model::{Dated, Told, no_tree};
+use crate::autosubmit::model::{Dated, One, Told, no_tree};
 use crate::autosubmit::query::{integer, stored_number};
 
 /// What stands where the time of a tree would, on a run of the past.
@@ -87,7 +87,7 @@ pub(in crate::autosubmit) fn list(call: &Call) -> Answer {
         if runs.is_empty() { Err(Failure::new(StatusCode::OK, "No data")) } else { Ok(runs) }
     };
     match found() {
-        Ok(runs) => json(&Told::well(json!({"runs": runs}))),
+        Ok(runs) => json(&Told::well(One("runs", runs))),
         Err(failure) => json(&Told::badly(json!({"runs": []}), failure.message)),
     }
 }
@@ -111,7 +111,7 @@ pub(in crate::autosubmit) fn show_tree(call: &Call) -> Answer {
             Err(DatabaseError::NoTable { .. } | DatabaseError::Missing { .. }) => Vec::new(),
             rows => rows?,
         };
-        Ok::<Value, Failure>(json!(run_tree(run, &rows, &expid, &places, call.moment)))
+        Ok::<_, Failure>(run_tree(run, &rows, &expid, &places, call.moment))
     };
     match found() {
         Ok(tree) => json(&Dated { told: Told::well(tree), pkl_timestamp: TIMELESS }),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::autosubmit::answer::{Answer, json};
 use crate::autosubmit::call::Call;
 use crate::autosubmit::convert::{Counts, counts};
+use crate::autosubmit::model::One;
 
 /// An experiment of a listing.
 #[derive(Debug, Serialize)]
@@ -79,7 +80,7 @@ fn found(call: &Call, filter: &Filter<'_>, words: Words) -> Answer {
         .into_iter()
         .map(|one| item(call, one, status(one), words))
         .collect();
-    json(&json!({"experiment": items}))
+    json(&One("experiment", items))
 }
 
 fn item<'a>(call: &Call, experiment: &'a Experiment, status: Option<&str>, words: Words) -> Item<'a> {

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use jobgate_autosubmit::views::facts::Facts;
 use jobgate_autosubmit::views::performance as speed;
 use jobgate_autosubmit::views::statistics as consumption;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::autosubmit::answer::{Answer, json};
@@ -25,9 +26,16 @@ pub(in crate::autosubmit) fn show(call: &Call) -> Answer {
         consumption::statistics(&snapshot, call.moment, hours, section).map_err(|why| Failure::new(StatusCode::OK, why))
     };
     match found() {
-        Ok(statistics) => json(&Told::well(json!({"summary": statistics.summary, "Statistics": statistics}))),
+        Ok(statistics) => json(&Told::well(Consumed { summary: &statistics.summary, statistics: &statistics })),
         Err(failure) => json(&Told::badly(json!({"Statistics": null, "summary": null}), failure.message)),
     }
+}
+
+#[derive(Debug, Serialize)]
+struct Consumed<'a> {
+    summary: &'a consumption::Totals,
+    #[serde(rename = "Statistics")]
+    statistics: &'a consumption::Statistics,
 }
 
 /// `GET /v3/performance/{expid}`

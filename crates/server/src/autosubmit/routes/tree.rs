@@ -2,9 +2,10 @@
 
 use jobgate_autosubmit::views::facts::Facts;
 use jobgate_autosubmit::views::graph::shapes;
-use jobgate_autosubmit::views::tree::{CHECK_MARK, SOURCE, SYNC, TARGET, changing, changing_in_tree, titles, tree};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use jobgate_autosubmit::views::tree::{
+    CHECK_MARK, Changing, ChangingInTree, SOURCE, SYNC, TARGET, changing, changing_in_tree, titles, tree,
+};
+use serde::{Serialize, Serializer};
 
 use axum::http::StatusCode;
 
@@ -49,16 +50,35 @@ enum Shown {
 
 /// What open views ask for again and again.
 #[derive(Debug, Serialize)]
-struct Changes {
+struct Changes<'a> {
     pkl_file_name: &'static str,
     error: bool,
     error_message: String,
     has_changed: bool,
-    pkl_content: Vec<Value>,
+    pkl_content: Content<'a>,
     pkl_timestamp: i64,
-    packages: Map<String, Value>,
+    #[serde(serialize_with = "in_order")]
+    packages: Vec<(&'a str, Vec<&'a str>)>,
     #[serde(flatten)]
     tags: Option<Tags>,
+}
+
+/// What has changed of each job.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Graph(Vec<ChangingInGraph<'a>>),
+    Tree(Vec<ChangingInTree<'a>>),
+}
+
+/// What changes of a job, with what graphs show besides.
+#[derive(Debug, Serialize)]
+struct ChangingInGraph<'a> {
+    #[serde(flatten)]
+    changing: Changing<'a>,
+    dashed: bool,
+    shape: &'static str,
+    package: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,48 +89,50 @@ struct Tags {
     check_mark: &'static str,
 }
 
-fn changes(call: &Call, shown: Shown) -> Answer {
-    let tags = Tags { source_tag: SOURCE, target_tag: TARGET, sync_tag: SYNC, check_mark: CHECK_MARK };
-    let mut changes = Changes {
-        pkl_file_name: "",
-        error: false,
-        error_message: String::new(),
-        has_changed: true,
-        pkl_content: Vec::new(),
-        pkl_timestamp: 0,
-        packages: Map::new(),
-        tags: (shown == Shown::Tree).then_some(tags),
-    };
-    if let Err(failure) = fill_in(&mut changes, call, shown) {
-        (changes.error, changes.error_message) = (true, failure.message);
-    }
-    json(&changes)
+fn in_order<S: Serializer>(packages: &[(&str, Vec<&str>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(packages.iter().map(|(name, jobs)| (name, jobs)))
 }
 
-fn fill_in(changes: &mut Changes, call: &Call, shown: Shown) -> Result<(), Failure> {
+impl Changes<'_> {
+    /// That nothing is known.
+    fn none(shown: Shown) -> Self {
+        let tags = Tags { source_tag: SOURCE, target_tag: TARGET, sync_tag: SYNC, check_mark: CHECK_MARK };
+        Self {
+            pkl_file_name: "",
+            error: false,
+            error_message: String::new(),
+            has_changed: true,
+            pkl_content: Content::Tree(Vec::new()),
+            pkl_timestamp: 0,
+            packages: Vec::new(),
+            tags: (shown == Shown::Tree).then_some(tags),
+        }
+    }
+}
+
+fn changes(call: &Call, shown: Shown) -> Answer {
+    changed(call, shown).unwrap_or_else(|failure| {
+        json(&Changes { error: true, error_message: failure.message, ..Changes::none(shown) })
+    })
+}
+
+fn changed(call: &Call, shown: Shown) -> Result<Answer, Failure> {
     let snapshot = known_snapshot(call)?;
     let facts = Facts::of(&snapshot, call.moment);
     let places = 0..snapshot.jobs.len();
-    let content = match shown {
-        Shown::Tree => {
-            let titles = titles(&facts);
-            places.map(|place| changing_in_tree(&facts, place, &titles[place])).collect()
-        }
+    let titles = if shown == Shown::Tree { titles(&facts) } else { Vec::new() };
+    let pkl_content = match shown {
+        Shown::Tree => Content::Tree(places.map(|place| changing_in_tree(&facts, place, &titles[place])).collect()),
         Shown::Graph => {
             let shapes = shapes(&facts);
             let item = |place| {
                 let package = facts.package(place);
-                let mut item = json!(changing(&facts, place));
-                item["dashed"] = json!(package.is_some());
-                item["shape"] = json!(package.and_then(|package| shapes.get(package)).copied().unwrap_or("dot"));
-                item["package"] = json!(package);
-                item
+                let shape = package.and_then(|package| shapes.get(package)).copied().unwrap_or("dot");
+                ChangingInGraph { changing: changing(&facts, place), dashed: package.is_some(), shape, package }
             };
-            places.map(item).collect()
+            Content::Graph(places.map(item).collect())
         }
     };
-    changes.pkl_timestamp = call.site().jobs_modified(&snapshot.expid, call.moment.zone)?.unwrap_or(0);
-    changes.packages = snapshot.packages.all().into_iter().map(|(name, jobs)| (name.to_owned(), json!(jobs))).collect();
-    changes.pkl_content = content;
-    Ok(())
+    let pkl_timestamp = call.site().jobs_modified(&snapshot.expid, call.moment.zone)?.unwrap_or(0);
+    Ok(json(&Changes { pkl_content, pkl_timestamp, packages: snapshot.packages.all(), ..Changes::none(shown) }))
 }
