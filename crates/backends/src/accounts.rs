@@ -21,8 +21,7 @@ pub struct UserEntry {
 
 /// What the system knows of a login: the file first, then whatever directory services it is set up with.
 pub(crate) fn system_entry(login: &str) -> Option<UserEntry> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    if login.is_empty() || login.starts_with('-') || !login.chars().all(plain) {
+    if !is_plain(login) {
         return None;
     }
     let file = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -32,6 +31,21 @@ pub(crate) fn system_entry(login: &str) -> Option<UserEntry> {
 pub(crate) fn group_name(gid: u32) -> Option<String> {
     let file = std::fs::read_to_string("/etc/group").unwrap_or_default();
     group_entry(&file, gid).or_else(|| group_entry(&getent("group", &gid.to_string())?, gid))
+}
+
+/// The number of a group's name.
+pub(crate) fn group_number(name: &str) -> Option<u32> {
+    if !is_plain(name) {
+        return None;
+    }
+    let file = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    named_group(&file, name).or_else(|| named_group(&getent("group", name)?, name))
+}
+
+/// Whether a name can be one of a user or a group.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(plain)
 }
 
 fn getent(database: &str, key: &str) -> Option<String> {
@@ -55,6 +69,14 @@ fn group_entry(text: &str, gid: u32) -> Option<String> {
         let mut fields = line.split(':');
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
+    })
+}
+
+/// The number of a group in the text of group(5).
+fn named_group(text: &str, name: &str) -> Option<u32> {
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        if fields.next()? == name { fields.nth(1)?.parse().ok() } else { None }
     })
 }
 

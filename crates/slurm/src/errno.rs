@@ -84,6 +84,8 @@ numbers! {
     ENVIRONMENT_MISSING = 2127, "Environment is missing in job";
     STANDBY_OTHER = 2131, "Controller is in standby mode, try a different controller";
     JOB_ZERO = 2137, "JobID can not be zero";
+    GROUP_UNKNOWN = 2164, "Unable to resolve group ID to group name";
+    USER_UNKNOWN = 2166, "Unable to resolve user ID to user name";
     NODE_TABLE_FULL = 2169, "Unable to add node, node table is full";
     KILL_NOTHING = 2173, "Invalid signal jobs request, at least one job id or filter is required.";
     NODE_TRANSITION = 2180, "Invalid node state transition";

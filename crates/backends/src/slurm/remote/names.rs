@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::accounts::{UserEntry, group_name, login_of, system_entry};
+use jobgate_slurm::rpc::People;
+
+use crate::accounts::{UserEntry, group_name, group_number, login_of, system_entry};
 
 /// So long an answer of the system's user database is good.
 const FRESH: Duration = Duration::from_secs(300);
@@ -54,6 +56,25 @@ impl NameBook {
     pub(super) fn group(&self, gid: u32) -> Option<String> {
         let configured = || self.configured.iter().find(|(_, entry)| entry.gid == gid).map(|(login, _)| login.clone());
         self.groups.find(gid, group_name).or_else(configured)
+    }
+}
+
+impl People for NameBook {
+    fn login(&self, number: u32) -> Option<String> {
+        self.user(number)
+    }
+
+    fn group(&self, number: u32) -> Option<String> {
+        self.group(number)
+    }
+
+    fn user_number(&self, login: &str) -> Option<u32> {
+        self.number(login)
+    }
+
+    fn group_number(&self, name: &str) -> Option<u32> {
+        let configured = || self.configured.get(name).map(|entry| entry.gid);
+        group_number(name).or_else(configured)
     }
 }
 
