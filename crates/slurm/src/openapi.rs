@@ -124,7 +124,7 @@ fn describe(operation: &Operation, all: &mut Schemas, follows: Follows) -> Value
 
 /// Describes the parameters of a table.
 pub(crate) fn parameters<T: Object>(version: Version) -> Vec<Value> {
-    let fields = T::FIELDS.iter().filter(|field| field.shown.has(version));
+    let fields = T::FIELDS.iter().filter(|field| field.shown.has(version) && !field.undocumented);
     fields
         .map(|field| {
             let schema = (field.parameter)(version);

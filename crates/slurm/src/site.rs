@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cluster::{Answer, Cluster, Fault, Reach, Requeue, Stamp};
 use crate::ledger::{Question, Told};
 use crate::objects::{Job, JobDesc, KillJobs, KillJobsRespJob, SharesRespMsg, SlurmConf, SlurmConfMeta};
-use crate::rpc::Submitted;
+use crate::rpc::{Inquiry, Submitted};
 
 /// A token, which is a secret: it is shown to nobody.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -90,8 +90,11 @@ pub trait Seen: Cluster {
     /// is none. Gives when jobs changed last.
     fn job(&self, id: i64, each: &mut dyn FnMut(Job)) -> Answer<Stamp>;
 
-    /// Asks the cluster's accounting database, which decides for itself what this caller may.
+    /// Asks whoever answers for the cluster's accounting database, which decides for itself what this caller may.
     fn accounting(&self, question: &Question) -> Answer<Told>;
+
+    /// The cluster's accounting database, if it is asked in its own protocol; it decides as well.
+    fn database(&self) -> Option<Inquiry>;
 
     /// Queues a job without a script, that only holds what it is given.
     fn allocate(&self, desc: &JobDesc) -> Answer<Submitted>;

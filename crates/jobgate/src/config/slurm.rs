@@ -14,7 +14,7 @@ use jobgate_slurm::operations::Plugin;
 use jobgate_slurm::version::Version;
 use serde::Deserialize;
 
-pub(crate) use self::accounting::AccountingConfig;
+pub(crate) use self::accounting::{AccountingConfig, Other};
 pub(crate) use self::clusters::ClusterConfig;
 pub(crate) use self::controller::ControllerConfig;
 use super::render::{list, path, quoted};

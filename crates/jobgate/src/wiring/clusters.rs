@@ -11,10 +11,11 @@ use jobgate_model::BackendConfig;
 use jobgate_server::{FurtherCluster, Shown, SlurmKeys, SlurmSettings, shared_key};
 use jobgate_slurm::ledger::Ledger;
 use jobgate_slurm::restd::Restd;
+use jobgate_slurm::rpc::{Database, Limits};
 
 use super::users;
 use crate::accounts;
-use crate::config::slurm::{AccountingConfig, ControllerConfig};
+use crate::config::slurm::{AccountingConfig, ControllerConfig, Other};
 use crate::config::{Config, PlaceConfig};
 use crate::nobooks::NoBooks;
 
@@ -117,16 +118,26 @@ fn settings(
         munge: controller.munge.as_ref().map(munge),
         programs: controller.conf.clone().map_or(otherwise, SlurmPrograms::With),
         users: users(config),
-        ledger: accounting.map(|accounting| ledger(accounting, controller)),
+        ledger: accounting.and_then(|accounting| ledger(accounting, controller)),
+        database: accounting.and_then(database),
     })
 }
 
-/// Who answers for a cluster's accounting database.
-fn ledger(accounting: &AccountingConfig, controller: &ControllerConfig) -> Arc<dyn Ledger> {
-    match accounting {
-        AccountingConfig::Restd(address, limits) => Arc::new(Restd::new(address.clone(), *limits)),
-        AccountingConfig::Programs(dir) => Arc::new(AccountingPrograms::new(dir.clone(), controller.conf.clone())),
-    }
+/// Who answers for a cluster's accounting database where that is not asked itself.
+fn ledger(accounting: &AccountingConfig, controller: &ControllerConfig) -> Option<Arc<dyn Ledger>> {
+    Some(match accounting.other.as_ref()? {
+        Other::Restd(address) => Arc::new(Restd::new(address.clone(), accounting.limits)),
+        Other::Programs(dir) => Arc::new(AccountingPrograms::new(dir.clone(), controller.conf.clone())),
+    })
+}
+
+/// A cluster's accounting database, if it is asked itself.
+fn database(accounting: &AccountingConfig) -> Option<Arc<Database>> {
+    let hosts = accounting.hosts();
+    let limits = accounting.limits;
+    let reply = u32::try_from(limits.answer).unwrap_or(u32::MAX);
+    let limits = Limits { connect: limits.connect, total: limits.total, reply, at_once: limits.at_once };
+    (!hosts.is_empty()).then(|| Arc::new(Database::new(hosts, limits)))
 }
 
 /// A cluster behind the dialect.

@@ -74,8 +74,18 @@ const READS: &[&str] = &[
     "slurmdb/wckey/1",
     "slurmdb/instances/",
     "slurmdb/instance/",
+    "slurmdb/jobs/",
     "slurmdb/jobs/?skip_steps=true&start_time=1700000000",
+    "slurmdb/jobs/?start_time=1700000000&users=alice&users=0&account=physics&partition=defq",
+    "slurmdb/jobs/?state=FAILED&start_time=1700000000&end_time=4000000000",
+    "slurmdb/jobs/?step={running}.batch&step={held}&show_batch_script=true",
+    "slurmdb/jobs/?cpus_min=2&cpus_max=2&start_time=1700000000",
+    "slurmdb/jobs/?submit_time=1700000000&node=n1",
+    "slurmdb/jobs/?constraints=nothing",
+    "slurmdb/jobs/?users=nosuch",
+    "slurmdb/jobs/?step=1x",
     "slurmdb/jobs/?what=ever",
+    "slurmdb/job/{running}",
     "slurmdb/job/{held}",
     "slurmdb/job/99999999",
     "slurmdb/diag/",
@@ -139,9 +149,10 @@ impl Coverage {
     }
 }
 
-/// A gateway in front of the cluster, its accounting by the cluster's slurmrestd.
+/// A gateway in front of the cluster; what it does not ask the accounting database itself, the cluster's slurmrestd is asked.
 fn settings(cluster: &Cluster) -> String {
-    format!("freshness = \"0s\"\n\n[slurm.accounting]\nslurmrestd = \"{}\"", cluster.slurmrestd)
+    let (database, slurmrestd) = (cluster.database, cluster.slurmrestd);
+    format!("freshness = \"0s\"\n\n[slurm.accounting]\nslurmdbd = [\"{database}\"]\nslurmrestd = \"{slurmrestd}\"")
 }
 
 #[test]

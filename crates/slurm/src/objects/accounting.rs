@@ -169,8 +169,8 @@ object! {
         name: String;
         id: i32;
         count: i64;
-        node: String => since(41) undocumented();
-        task: i32 => since(41) undocumented();
+        node: String => undocumented();
+        task: i32 => undocumented();
     }
 
     /// A user.

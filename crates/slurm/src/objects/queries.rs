@@ -121,7 +121,9 @@ object! {
         cluster: Csv;
         constraints: Csv;
         cpus_max: String => until(40);
+        cpus_max_later: String = "cpus_max" => since(41) undocumented();
         cpus_min: String => until(40);
+        cpus_min_later: String = "cpus_min" => since(41) undocumented();
         scheduler_unset: bool;
         scheduled_on_submit: bool;
         scheduled_by_main: bool;
@@ -142,7 +144,9 @@ object! {
         groups: Csv;
         job_name: Csv;
         nodes_max: String => until(40);
+        nodes_max_later: String = "nodes_max" => since(41) undocumented();
         nodes_min: String => until(40);
+        nodes_min_later: String = "nodes_min" => since(41) undocumented();
         partition: Csv;
         qos: Csv;
         reason: Csv;
@@ -151,10 +155,13 @@ object! {
         state: Csv;
         step: Csv;
         timelimit_max: String => until(40);
+        timelimit_max_later: String = "timelimit_max" => since(41) undocumented();
         timelimit_min: String => until(40);
+        timelimit_min_later: String = "timelimit_min" => since(41) undocumented();
         end_time: Time;
         start_time: Time;
         submit_time: Time => until(40);
+        submit_time_later: Time = "submit_time" => since(41) undocumented();
         node: String;
         users: Csv;
         wckey: Csv;

@@ -24,62 +24,60 @@ pub enum Error {
         source: io::Error,
     },
     /// There are too many requests, and there was no turn in time.
-    #[error("the controller at {controller} is asked too much: there was no turn within {} s", within.as_secs_f32())]
+    #[error("{who} is asked too much: there was no turn within {} s", within.as_secs_f32())]
     Busy {
-        /// Where it is.
-        controller: String,
+        /// Who it is, and where.
+        who: String,
         /// How long it was waited for.
         within: Duration,
     },
     /// A controller cannot be reached.
-    #[error("cannot reach the controller at {controller}: {source}")]
+    #[error("cannot reach {who}: {source}")]
     Unreachable {
-        /// Where it should be.
-        controller: String,
+        /// Who it is, and where it should be.
+        who: String,
         /// Why not.
         source: io::Error,
     },
     /// It did not answer in time. Whether it has done what it was asked for is not known.
-    #[error("the controller at {controller} has not answered within {} s", within.as_secs_f32())]
+    #[error("{who} has not answered within {} s", within.as_secs_f32())]
     Late {
-        /// Where it is.
-        controller: String,
+        /// Who it is, and where.
+        who: String,
         /// How long it was waited for.
         within: Duration,
     },
     /// The connection ended too early. Whether the controller has done what it was asked for is not known.
-    #[error("the connection to the controller at {controller} broke: {source}")]
+    #[error("the connection to {who} broke: {source}")]
     Broken {
-        /// Where it is.
-        controller: String,
+        /// Who it is, and where.
+        who: String,
         /// How.
         source: io::Error,
     },
     /// The connection was closed without an answer: a release that is too old does that, and any that cannot read a request.
-    #[error(
-        "the controller at {controller} closed the connection without an answer, as those do that are older than Slurm {asked}"
-    )]
+    #[error("{who} closed the connection without an answer, as those do that are older than Slurm {asked}")]
     Closed {
-        /// Where it is.
-        controller: String,
+        /// Who it is, and where.
+        who: String,
         /// In which version it was asked.
         asked: Protocol,
     },
     /// The controller speaks other versions of the protocol.
-    #[error("the controller at {controller} does not speak the protocol of Slurm {asked}{}", speaks(*answered))]
+    #[error("{who} does not speak the protocol of Slurm {asked}{}", speaks(*answered))]
     Version {
-        /// Where it is.
-        controller: String,
+        /// Who it is, and where.
+        who: String,
         /// In which version it was asked.
         asked: Protocol,
         /// In which version it answered; `None`: by other means, as newer releases do.
         answered: Option<u16>,
     },
     /// An answer is longer than what is taken.
-    #[error("the answer of the controller at {controller} has {length} bytes; {limit} are taken")]
+    #[error("the answer of {who} has {length} bytes; {limit} are taken")]
     Long {
-        /// Where it is.
-        controller: String,
+        /// Who it is, and where.
+        who: String,
         /// How long it is.
         length: u32,
         /// How long it may be.

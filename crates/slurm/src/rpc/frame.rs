@@ -7,6 +7,8 @@ use super::{Credential, Kind, Protocol, credential};
 
 /// The flag of an answer without a credential.
 const NO_CREDENTIAL: u16 = 1 << 6;
+/// The flags of who speaks to an accounting database.
+const TO_DATABASE: u16 = 0b11;
 /// Kinds of addresses.
 const INET: u16 = 2;
 const INET6: u16 = 10;
@@ -27,20 +29,46 @@ layout! {
 /// A message that is to be sent: all of its bytes, its own length first. Fails where nobody gives a credential for it.
 pub(super) fn message(protocol: Protocol, kind: Kind, credential: &Credential, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut inside = Writer::new(protocol);
+    put(&mut inside, kind, 0, credential, body)?;
+    Ok(measured(protocol, &inside.into_bytes()))
+}
+
+/// The message that a conversation with an accounting database begins with: what it is about is said before the header, too.
+pub(super) fn greeting(protocol: Protocol, kind: Kind, credential: &Credential, body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut inside = Writer::new(protocol);
+    inside.u16(kind.0);
+    put(&mut inside, kind, TO_DATABASE, credential, body)?;
+    Ok(measured(protocol, &inside.into_bytes()))
+}
+
+/// A message within such a conversation: both know who speaks, and in which version.
+pub(super) fn remark(protocol: Protocol, kind: Kind, body: &[u8]) -> Vec<u8> {
+    let mut inside = Writer::new(protocol);
+    inside.u16(kind.0);
+    inside.raw(body);
+    measured(protocol, &inside.into_bytes())
+}
+
+fn put(to: &mut Writer, kind: Kind, flags: u16, credential: &Credential, body: &[u8]) -> io::Result<()> {
     let header = Header {
-        version: protocol.number(),
+        version: to.protocol().number(),
+        flags,
         kind: kind.0,
         body: u32::try_from(body.len()).unwrap_or(u32::MAX),
         ..Header::default()
     };
-    header.write(&mut inside);
-    credential.write(&mut inside, kind, body)?;
-    inside.raw(body);
-    let inside = inside.into_bytes();
+    header.write(to);
+    credential.write(to, kind, body)?;
+    to.raw(body);
+    Ok(())
+}
+
+/// Bytes behind their length.
+fn measured(protocol: Protocol, bytes: &[u8]) -> Vec<u8> {
     let mut all = Writer::new(protocol);
-    all.length(inside.len());
-    all.raw(&inside);
-    Ok(all.into_bytes())
+    all.length(bytes.len());
+    all.raw(bytes);
+    all.into_bytes()
 }
 
 /// What was answered: in which version, what it is about, and where it is in the frame.

@@ -25,6 +25,52 @@ kinds! {
     LICENSES = 1021;
     /// The answer: licences.
     LICENSES_ARE = 1022;
+    /// Which accounts are there?
+    DBD_ACCOUNTS = 1409;
+    /// Which associations are there?
+    DBD_ASSOCIATIONS = 1410;
+    /// Which clusters are there?
+    DBD_CLUSTERS = 1412;
+    /// Which users are there?
+    DBD_USERS = 1415;
+    /// The answer: accounts.
+    DBD_ACCOUNTS_ARE = 1416;
+    /// The answer: associations.
+    DBD_ASSOCIATIONS_ARE = 1417;
+    /// The answer: clusters.
+    DBD_CLUSTERS_ARE = 1419;
+    /// The answer: records of jobs.
+    DBD_JOBS_ARE = 1421;
+    /// The answer: users.
+    DBD_USERS_ARE = 1423;
+    /// The answer of an accounting database: a number of [`Errno`](crate::errno::Errno), and words; 0: done.
+    DBD_RESULT = 1433;
+    /// Which records of jobs are there?
+    DBD_JOBS = 1444;
+    /// Which qualities of service are there?
+    DBD_QOS = 1448;
+    /// The answer: qualities of service.
+    DBD_QOS_ARE = 1449;
+    /// Which workload keys are there?
+    DBD_WCKEYS = 1453;
+    /// The answer: workload keys.
+    DBD_WCKEYS_ARE = 1454;
+    /// How is the database configured?
+    DBD_CONFIG = 1466;
+    /// The answer: names and values.
+    DBD_CONFIG_IS = 1467;
+    /// Which trackable resources are there?
+    DBD_TRES = 1486;
+    /// The answer: trackable resources.
+    DBD_TRES_ARE = 1487;
+    /// What has the database counted?
+    DBD_STATS = 1489;
+    /// The answer: counters.
+    DBD_STATS_ARE = 1490;
+    /// Which instances are there?
+    DBD_INSTANCES = 1503;
+    /// The answer: instances.
+    DBD_INSTANCES_ARE = 1504;
     /// How is the controller configured?
     CONFIG = 2001;
     /// The answer: the configuration.
@@ -111,6 +157,8 @@ kinds! {
     KILL_MANY = 5041;
     /// The answer: what came of it for each.
     KILLED = 5042;
+    /// A conversation is to begin.
+    GREETING = 6500;
     /// The answer: a number of [`Errno`](crate::errno::Errno); 0: done.
     RESULT = 8001;
     /// The answer: such a number, and words.

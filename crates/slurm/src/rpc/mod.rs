@@ -3,7 +3,8 @@
 //!
 //! The layers, from the bytes up: `codec` (fields), [`Credential`] and `frame` (what is around a message), `records` (what the
 //! controller packs, field by field), `show` (records as the objects of the API), `orders` (the API's objects as what a
-//! controller is told to do), [`Client`] (a request and its answer).
+//! controller is told to do), [`Client`] (a request and its answer). [`Database`] is the same for the accounting database, whose
+//! connections last for a conversation.
 //!
 //! What a field is, and in which order fields stand, was read in Slurm's source and seen in answers of real controllers of
 //! 24.11 and later; see [`Protocol`] for the versions. Nothing is guessed: an answer in another version, an unknown mark, a
@@ -12,6 +13,7 @@
 mod client;
 mod codec;
 mod credential;
+mod database;
 mod error;
 mod frame;
 mod kinds;
@@ -25,6 +27,7 @@ pub use client::Submitted;
 pub use client::{Client, Controller, Fresh, Jobs, Limits, Listing, States, pause};
 pub use codec::Malformed;
 pub use credential::{Credential, CredentialError};
+pub use database::{Database, Heard, Inquiry, Moment, People, RecordsOf, Unanswered};
 pub use error::Error;
 pub use kinds::Kind;
 pub use orders::Unsendable;

@@ -24,9 +24,13 @@ use jobgate_slurm::cluster::{Answer, Fault};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::jwt::SharedKey;
 use jobgate_slurm::ledger::{self, Ledger};
-use jobgate_slurm::objects::JobRecord;
-use jobgate_slurm::rpc::{Client, Controller, Credential, Error, Fresh, Limits, Outline, Protocol};
+use jobgate_slurm::objects::{DbdJobsQuery, JobRecord};
+use jobgate_slurm::rpc::{
+    Client, Controller, Credential, Database, Error, Fresh, Inquiry, Limits, Moment, Outline, People, Protocol,
+    RecordsOf,
+};
 use jobgate_slurm::site::{Caller, Seen, Site};
+use jobgate_slurm::table::Csv;
 
 use crate::accounts::UserEntry;
 use away::Away;
@@ -67,6 +71,8 @@ pub struct RemoteSettings {
     pub users: BTreeMap<String, UserEntry>,
     /// Who answers for the accounting database, if the site has one.
     pub ledger: Option<Arc<dyn Ledger>>,
+    /// The accounting database, for what it is asked in its own protocol.
+    pub database: Option<Arc<Database>>,
 }
 
 /// How Slurm's own programs find a cluster.
@@ -95,6 +101,7 @@ pub struct Remote {
     credentials: Credentials,
     classes: Classes,
     ledger: Option<Arc<dyn Ledger>>,
+    database: Option<Arc<Database>>,
     pub(crate) programs: SlurmPrograms,
 }
 
@@ -104,7 +111,7 @@ struct Wire {
     client: Client,
     limits: Limits,
     away: Away,
-    names: NameBook,
+    names: Arc<NameBook>,
     /// The number of what was read last.
     read: AtomicU64,
 }
@@ -118,7 +125,7 @@ impl Remote {
             client: Client::new(settings.controllers, settings.protocol, settings.limits),
             limits: settings.limits,
             away: Away::default(),
-            names: NameBook::new(settings.users),
+            names: Arc::new(NameBook::new(settings.users)),
             read: AtomicU64::new(u64::try_from(first).unwrap_or_default()),
         };
         Arc::new(Self {
@@ -131,6 +138,7 @@ impl Remote {
             credentials: Credentials::new(settings.key, settings.munge),
             classes: Classes::default(),
             ledger: settings.ledger,
+            database: settings.database,
             programs: settings.programs,
         })
     }
@@ -180,13 +188,34 @@ impl Remote {
     /// What accounting knows of jobs with these numbers, as far as the caller may see them: what is not in the queue may have
     /// ended. An empty list means that it knows none; a fault, that nothing is known.
     pub fn records(&self, caller: &Caller, jobs: &[i64]) -> Answer<Vec<JobRecord>> {
-        ledger::records(self.ledger()?, &self.credentials.of(caller)?, jobs)
+        let credential = self.credentials.of(caller)?;
+        let Some(inquiry) = self.inquiry(&credential) else {
+            return ledger::records(self.ledger()?, &credential, jobs);
+        };
+        let step = Some(Csv(jobs.iter().map(ToString::to_string).collect()));
+        let query = DbdJobsQuery { step, skip_steps: Some(true), ..DbdJobsQuery::default() };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut records = Vec::new();
+        let moment = Moment { now, midnight: now };
+        inquiry.records(&RecordsOf::Query(&query), moment, &mut |record| records.push(record))?;
+        Ok(records)
+    }
+
+    /// The accounting database, as somebody asks it in its own protocol, if it is asked so.
+    fn inquiry(&self, credential: &Credential) -> Option<Inquiry> {
+        let people = Arc::clone(&self.wire.names) as Arc<dyn People>;
+        Some(self.database.as_ref()?.asked_by(credential.clone(), self.name(), people))
     }
 
     fn ledger(&self) -> Answer<&dyn Ledger> {
         self.ledger.as_deref().ok_or_else(|| {
-            let why =
-                "no way to the accounting database is configured: `slurmrestd` or `programs` in [slurm.accounting]";
+            if self.database.is_some() {
+                let why =
+                    "this is not asked of slurmdbd itself: it needs a slurmrestd (`slurmrestd` in [slurm.accounting])";
+                return Fault::new(Errno::NOT_SUPPORTED, why);
+            }
+            let why = "no way to the accounting database is configured: `slurmdbd`, `slurmrestd` or `programs` in \
+                       [slurm.accounting]";
             Fault::new(Errno::DB_CONNECTION, why)
         })
     }

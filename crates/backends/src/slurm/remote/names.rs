@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jobgate_slurm::cluster::{Answer, Fault};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::JobDesc;
+use jobgate_slurm::rpc::People;
 
 use crate::accounts::{UserEntry, group_name, group_number, login_of, system_entry};
 
@@ -84,6 +85,24 @@ impl NameBook {
     pub(super) fn group(&self, gid: u32) -> Option<String> {
         let configured = || self.configured.iter().find(|(_, entry)| entry.gid == gid).map(|(login, _)| login.clone());
         self.groups.find(gid, group_name).or_else(configured)
+    }
+}
+
+impl People for NameBook {
+    fn login(&self, number: u32) -> Option<String> {
+        self.user(number)
+    }
+
+    fn group(&self, number: u32) -> Option<String> {
+        self.group(number)
+    }
+
+    fn user_number(&self, login: &str) -> Option<u32> {
+        self.number(login)
+    }
+
+    fn group_number(&self, name: &str) -> Option<u32> {
+        self.group_number(name)
     }
 }
 

@@ -10,7 +10,7 @@ use jobgate_slurm::objects::{
     ControllerPing, Diag, Job, JobDesc, KillJobs, KillJobsRespJob, License, Node, NodeResourceLayout, NodeUpdate,
     Partition, Reservation, ReservationDesc, SharesRespMsg, SlurmConf, SlurmConfMeta,
 };
-use jobgate_slurm::rpc::{Client, Credential, Error, Fresh, Jobs, Listing, Names, Submitted};
+use jobgate_slurm::rpc::{Client, Credential, Error, Fresh, Inquiry, Jobs, Listing, Names, Submitted};
 use jobgate_slurm::site::{Age, Seen};
 
 use super::away::down;
@@ -434,6 +434,10 @@ impl Seen for RemoteView {
 
     fn accounting(&self, question: &Question) -> Answer<Told> {
         self.remote.ledger()?.ask(&self.credential, question)
+    }
+
+    fn database(&self) -> Option<Inquiry> {
+        self.remote.inquiry(&self.credential)
     }
 
     fn allocate(&self, desc: &JobDesc) -> Answer<Submitted> {

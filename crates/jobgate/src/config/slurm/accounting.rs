@@ -6,16 +6,28 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jobgate_slurm::restd::{Address, Limits};
+use jobgate_slurm::rpc::{Controller, Database};
 use serde::Deserialize;
 
-use super::super::render::{path, quoted};
+use super::super::render::{list, path, quoted};
 use super::super::units::{Bytes, Lasting, show_duration, show_size};
 
 /// Who answers for the accounting database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum AccountingConfig {
+pub(crate) struct AccountingConfig {
+    /// Where slurmdbd itself is, the first host first; none: it is not asked.
+    slurmdbd: Vec<String>,
+    /// Who is asked what it is not asked.
+    pub(crate) other: Option<Other>,
+    /// For all of them.
+    pub(crate) limits: Limits,
+}
+
+/// Who answers in place of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Other {
     /// A slurmrestd of the site's.
-    Restd(Address, Limits),
+    Restd(Address),
     /// `sacct` and `sacctmgr`: in this directory, or in the PATH.
     Programs(Option<PathBuf>),
 }
@@ -24,6 +36,7 @@ pub(crate) enum AccountingConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Table {
+    slurmdbd: Option<Vec<String>>,
     slurmrestd: Option<String>,
     programs: Option<PathBuf>,
     timeout: Option<Lasting>,
@@ -38,18 +51,29 @@ impl Table {
         at: &str,
         resolve: impl Fn(&Path) -> anyhow::Result<PathBuf>,
     ) -> anyhow::Result<AccountingConfig> {
-        let Some(address) = self.slurmrestd else {
-            if self.timeout.is_some() || self.answer.is_some() || self.at_once.is_some() {
-                bail!("{at}: timeout, answer and at_once are for `slurmrestd`, which is not set");
-            }
-            return Ok(AccountingConfig::Programs(self.programs.as_deref().map(resolve).transpose()?));
-        };
-        if self.programs.is_some() {
+        if self.slurmrestd.is_some() && self.programs.is_some() {
             bail!("{at}: set either slurmrestd or programs");
         }
-        let parsed = Address::parse(&address).with_context(|| {
-            format!("{at}.slurmrestd {address:?} must be unix:/PATH or HOST:PORT (there is no TLS)")
-        })?;
+        if self.slurmdbd.as_ref().is_some_and(Vec::is_empty) {
+            bail!("{at}.slurmdbd names no host");
+        }
+        let slurmdbd = self.slurmdbd.unwrap_or_default();
+        for host in &slurmdbd {
+            host_of(host).with_context(|| {
+                format!("{at}.slurmdbd: {host:?} is no host; write host, host:port or name(address):port")
+            })?;
+        }
+        let other = match (self.slurmrestd, self.programs) {
+            (Some(address), _) => Some(Other::Restd(Address::parse(&address).with_context(|| {
+                format!("{at}.slurmrestd {address:?} must be unix:/PATH or HOST:PORT (there is no TLS)")
+            })?)),
+            (None, Some(dir)) => Some(Other::Programs(Some(resolve(&dir)?))),
+            (None, None) => slurmdbd.is_empty().then_some(Other::Programs(None)),
+        };
+        let limited = self.timeout.is_some() || self.answer.is_some() || self.at_once.is_some();
+        if limited && slurmdbd.is_empty() && matches!(other, Some(Other::Programs(_))) {
+            bail!("{at}: timeout, answer and at_once are for `slurmdbd` and `slurmrestd`, which are not set");
+        }
         let usual = Limits::default();
         let limits = Limits {
             total: self.timeout.map_or(usual.total, |timeout| timeout.0),
@@ -60,11 +84,21 @@ impl Table {
         if limits.total == Duration::ZERO || limits.answer == 0 || limits.at_once == 0 {
             bail!("{at}: timeout, answer and at_once must be above 0");
         }
-        Ok(AccountingConfig::Restd(parsed, limits))
+        Ok(AccountingConfig { slurmdbd, other, limits })
     }
 }
 
+/// A host of an accounting database.
+fn host_of(text: &str) -> Option<Controller> {
+    Controller::parse_at(text, Database::PORT)
+}
+
 impl AccountingConfig {
+    /// Where slurmdbd itself is, the first host first; none: it is not asked.
+    pub(crate) fn hosts(&self) -> Vec<Controller> {
+        self.slurmdbd.iter().filter_map(|host| host_of(host)).collect()
+    }
+
     /// The table `[at]`, as text that reads back as the same.
     pub(super) fn render(&self, at: &str, text: &mut String) {
         let mut line = |args: fmt::Arguments<'_>| {
@@ -72,15 +106,18 @@ impl AccountingConfig {
             text.push('\n');
         };
         line(format_args!("\n[{at}]"));
-        match self {
-            Self::Restd(address, limits) => {
-                line(format_args!("slurmrestd = {}", quoted(&address.to_string())));
-                line(format_args!("timeout = {}", quoted(&show_duration(limits.total))));
-                line(format_args!("answer = {}", quoted(&show_size(limits.answer as u64))));
-                line(format_args!("at_once = {}", limits.at_once));
-            }
-            Self::Programs(Some(dir)) => line(format_args!("programs = {}", path(dir))),
-            Self::Programs(None) => {}
+        if !self.slurmdbd.is_empty() {
+            line(format_args!("slurmdbd = {}", list(self.slurmdbd.iter().map(|host| quoted(host)))));
+        }
+        match &self.other {
+            Some(Other::Restd(address)) => line(format_args!("slurmrestd = {}", quoted(&address.to_string()))),
+            Some(Other::Programs(Some(dir))) => line(format_args!("programs = {}", path(dir))),
+            Some(Other::Programs(None)) | None => {}
+        }
+        if !self.slurmdbd.is_empty() || matches!(self.other, Some(Other::Restd(_))) {
+            line(format_args!("timeout = {}", quoted(&show_duration(self.limits.total))));
+            line(format_args!("answer = {}", quoted(&show_size(self.limits.answer as u64))));
+            line(format_args!("at_once = {}", self.limits.at_once));
         }
     }
 }

@@ -40,6 +40,14 @@ const ALLOWED: &[(&str, std::ops::RangeInclusive<u32>, &str, &str)] = &[
     ("shares", 42..=45, "fairshare/level", "slurmrestd 26.05 puts 2^64 in infinity's place"),
     ("shares", 42..=45, "warnings", "and warns of that each time"),
     ("node/", 40..=45, "nodes/-/partitions", "slurmrestd takes a single node for the cluster's first one"),
+    ("jobs", 40..=45, "CPU/actual_frequency", "slurmrestd shows the bits of a floating point number as a whole one"),
+    ("_time=1700000000", 40..=41, "", "slurmrestd cannot read a time in these versions"),
+    (
+        "jobs/?skip_steps",
+        40..=45,
+        "stdout_expanded",
+        "slurmrestd writes (null) for the node of the first step where it has none",
+    ),
     ("stored slurm/node", 40..=45, "nodes/-/port", "each node has its own"),
     ("stored slurm/job", 40..=45, "cores/-/status", "whichever cores were free"),
     (

@@ -111,12 +111,20 @@ impl Filter {
             wckeys: list(&query.wckey),
             flags: flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).collect(),
             unscheduled: on(query.scheduler_unset),
-            cpus: span("cpus", query.cpus_min.as_deref(), query.cpus_max.as_deref())?,
-            node_counts: span("nodes", query.nodes_min.as_deref(), query.nodes_max.as_deref())?,
-            minutes: span("timelimit", query.timelimit_min.as_deref(), query.timelimit_max.as_deref())?,
+            cpus: span("cpus", [&query.cpus_min, &query.cpus_min_later], [&query.cpus_max, &query.cpus_max_later])?,
+            node_counts: span(
+                "nodes",
+                [&query.nodes_min, &query.nodes_min_later],
+                [&query.nodes_max, &query.nodes_max_later],
+            )?,
+            minutes: span(
+                "timelimit",
+                [&query.timelimit_min, &query.timelimit_min_later],
+                [&query.timelimit_max, &query.timelimit_max_later],
+            )?,
             since: query.start_time.and_then(Time::seconds),
             until: query.end_time.and_then(Time::seconds),
-            submitted: query.submit_time.and_then(Time::seconds),
+            submitted: query.submit_time.or(query.submit_time_later).and_then(Time::seconds),
             by_submission: on(query.usage_time_as_submit_time),
             skip_steps: on(query.skip_steps),
         })
@@ -277,9 +285,11 @@ fn exit_codes(text: &str) -> Result<Vec<(u32, Option<u16>)>, Failure> {
     text.split(',').filter(|part| !part.trim().is_empty()).map(one).collect()
 }
 
-fn span(what: &str, least: Option<&str>, most: Option<&str>) -> Result<Span, Failure> {
-    let number = |end: &str, text: Option<&str>| {
-        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+/// From, to: each is a parameter of some versions, and the same of others.
+fn span(what: &str, least: [&Option<String>; 2], most: [&Option<String>; 2]) -> Result<Span, Failure> {
+    let number = |end: &str, texts: [&Option<String>; 2]| {
+        let text = texts.into_iter().flatten().map(|text| text.trim()).find(|text| !text.is_empty());
+        let Some(text) = text else { return Ok(None) };
         text.parse().map(Some).map_err(|_| bad(&format!("{what}_{end}"), format!("{text:?} is no whole number")))
     };
     Ok(Span(number("min", least)?, number("max", most)?))

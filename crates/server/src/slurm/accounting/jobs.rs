@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use axum::http::StatusCode;
 use jobgate_engine::Need;
 use jobgate_slurm::array::JobRef;
 use jobgate_slurm::books::AssociationsWanted;
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::{DbdJobsQuery, DbdJobsResp, Framed, JobRecord};
-use jobgate_slurm::table::{Kind, Writer};
+use jobgate_slurm::table::{Kind, Warning, Writer};
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome, failed};
@@ -17,8 +16,8 @@ use super::super::permit::{Permits, acting};
 use super::books;
 use super::filter::Filter;
 
-const DUMP: &str = "_dump_jobs";
-const FAILED: &str = "slurmdb_jobs_get() failed";
+pub(in crate::slurm) const DUMP: &str = "_dump_jobs";
+pub(in crate::slurm) const FAILED: &str = "slurmdb_jobs_get() failed";
 
 /// `GET /slurmdb/V/jobs`
 pub(super) fn list(call: &mut Call) -> Outcome {
@@ -48,27 +47,40 @@ fn answer(call: &mut Call, filter: &Filter, scripts: bool) -> Outcome {
             wanted.users.push(user.clone());
         }
     }
-    // Records are rendered as they come: there may be very many.
+    render(call, |call, each| {
+        let each = &mut |mut record: JobRecord| {
+            number(&mut record, &numbers);
+            if !filter.passes(&record) || visible.as_ref().is_some_and(|user| record.user.as_ref() != Some(user)) {
+                return;
+            }
+            filter.prune(&mut record);
+            if scripts {
+                record.script = script(call, &record);
+            }
+            each(&record);
+        };
+        slurm.accounting.records(&wanted, each).map_err(failed(DUMP, FAILED))?;
+        Ok(Vec::new())
+    })
+}
+
+/// Answers with the records that `all` gives, which are rendered as they come: there may be very many. It may give warnings, too.
+pub(in crate::slurm) fn render(
+    call: &mut Call,
+    all: impl FnOnce(&Call, &mut dyn FnMut(&JobRecord)) -> Result<Vec<Warning>, Failure>,
+) -> Outcome {
     let mut jobs = Writer::with_capacity(call.version, 64 << 10);
     let mut count = 0_u64;
     jobs.raw("[");
-    let mut each = |mut record: JobRecord| {
-        number(&mut record, &numbers);
-        if !filter.passes(&record) || visible.as_ref().is_some_and(|user| record.user.as_ref() != Some(user)) {
-            return;
-        }
-        filter.prune(&mut record);
-        if scripts {
-            record.script = script(call, &record);
-        }
+    let mut warnings = all(call, &mut |record| {
         if count > 0 {
             jobs.raw(",");
         }
         count += 1;
         record.write(&mut jobs);
-    };
-    slurm.accounting.records(&wanted, &mut each).map_err(failed(DUMP, FAILED))?;
+    })?;
     jobs.raw("]");
+    call.warnings.append(&mut warnings);
     if count == 0 {
         call.warn(DUMP, "slurmdb_jobs_get() found nothing");
     }
@@ -84,7 +96,7 @@ fn answer(call: &mut Call, filter: &Filter, scripts: bool) -> Outcome {
         }
         here
     });
-    Ok(Reply::json(StatusCode::OK, out.into_bytes()))
+    Ok(Reply::json(call.status(), out.into_bytes()))
 }
 
 /// The numbers of associations, by account, user and partition.

@@ -5,7 +5,7 @@ mod accounts;
 mod associations;
 mod clusters;
 mod filter;
-mod jobs;
+pub(super) mod jobs;
 mod modify;
 mod qos;
 mod shares;

@@ -1,4 +1,5 @@
-//! Accounting of a real cluster: whoever answers for its database gets the request as it came, in the caller's name, and decides.
+//! Accounting of a real cluster: its database is asked itself, if the site says where it is; otherwise, and for what it is not asked
+//! natively, whoever answers for it gets the request as it came. Both are asked in the caller's name, and decide.
 
 use axum::http::StatusCode;
 use jobgate_slurm::errno::Errno;
@@ -9,12 +10,18 @@ use jobgate_slurm::site::Seen;
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome};
 use super::super::error::Failure;
+use super::database;
 
 const SOURCE: &str = "openapi_get_db_conn";
 const FAILED: &str = "Failed to ask the accounting database";
 
 /// Carries out any operation of `/slurmdb`.
 pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Outcome {
+    if let Some(inquiry) = seen.database()
+        && let Some(outcome) = database::run(call, &inquiry)
+    {
+        return outcome;
+    }
     if call.operation.call == Operation::DbdPostJobs && !names_records(&call.body) {
         // older servers of Slurm's do not survive it
         let words = "the request has no field \"job_id_list\": give the list";

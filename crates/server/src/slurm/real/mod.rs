@@ -3,6 +3,7 @@
 mod accounting;
 mod allocate;
 mod controller;
+mod database;
 mod kill;
 mod requeue;
 mod submit;

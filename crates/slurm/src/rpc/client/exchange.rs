@@ -1,4 +1,4 @@
-//! One connection: a message is sent, and a frame comes back.
+//! One connection: messages are sent, and frames come back.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -14,28 +14,39 @@ const AT_ONCE: usize = 64 << 10;
 /// Releases that do not know a version, and can serve HTTP on the same port, answer so.
 const HTTP: [u8; 4] = *b"HTTP";
 
-pub(super) struct Exchange<'a> {
-    pub(super) controller: &'a Controller,
-    pub(super) name: &'a str,
-    pub(super) protocol: Protocol,
-    pub(super) limits: Limits,
-    pub(super) addresses: &'a Addresses,
+pub(in crate::rpc) struct Exchange<'a> {
+    pub(in crate::rpc) place: &'a Controller,
+    /// Who is there, for errors.
+    pub(in crate::rpc) who: &'a str,
+    pub(in crate::rpc) protocol: Protocol,
+    pub(in crate::rpc) limits: Limits,
+    pub(in crate::rpc) addresses: &'a Addresses,
 }
 
 impl Exchange<'_> {
     /// Sends `message`, and calls `meanwhile`; gives the frame that comes back until `end`, without its length.
     pub(super) fn run(&self, message: &[u8], end: Instant, meanwhile: &mut dyn FnMut()) -> Result<Vec<u8>, Error> {
-        let stream = self.connect(end)?;
-        let mut timed = Timed { stream: &stream, end };
+        self.on(&self.connect(end)?, message, end, meanwhile)
+    }
+
+    /// The same on a connection that is there.
+    pub(in crate::rpc) fn on(
+        &self,
+        stream: &TcpStream,
+        message: &[u8],
+        end: Instant,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Vec<u8>, Error> {
+        let mut timed = Timed { stream, end };
         timed.write_all(message).map_err(|source| self.broken(source))?;
         meanwhile();
         self.receive(timed)
     }
 
-    fn connect(&self, end: Instant) -> Result<TcpStream, Error> {
-        let unreachable = |source| Error::Unreachable { controller: self.name.to_owned(), source };
+    pub(in crate::rpc) fn connect(&self, end: Instant) -> Result<TcpStream, Error> {
+        let unreachable = |source| Error::Unreachable { who: self.who.to_owned(), source };
         let time = left_until(end).unwrap_or_default().min(self.limits.connect);
-        let addresses = self.addresses.of(&self.controller.host, self.controller.port, time).map_err(unreachable)?;
+        let addresses = self.addresses.of(&self.place.host, self.place.port, time).map_err(unreachable)?;
         let mut outcome = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
         for address in addresses {
             let Some(left) = left_until(end) else { break };
@@ -54,16 +65,16 @@ impl Exchange<'_> {
         let mut length = [0; 4];
         match read_all(&mut timed, &mut length).map_err(|source| self.broken(source))? {
             4 => {}
-            0 => return Err(Error::Closed { controller: self.name.to_owned(), asked: self.protocol }),
+            0 => return Err(Error::Closed { who: self.who.to_owned(), asked: self.protocol }),
             _ => return Err(self.broken(ErrorKind::UnexpectedEof.into())),
         }
         if length == HTTP {
-            let (controller, asked) = (self.name.to_owned(), self.protocol);
-            return Err(Error::Version { controller, asked, answered: None });
+            let (who, asked) = (self.who.to_owned(), self.protocol);
+            return Err(Error::Version { who, asked, answered: None });
         }
         let length = u32::from_be_bytes(length);
         if length > self.limits.reply {
-            return Err(Error::Long { controller: self.name.to_owned(), length, limit: self.limits.reply });
+            return Err(Error::Long { who: self.who.to_owned(), length, limit: self.limits.reply });
         }
         // grows with what comes, not with what is announced
         let mut frame = Vec::with_capacity(AT_ONCE.min(length as usize));
@@ -75,10 +86,10 @@ impl Exchange<'_> {
     }
 
     fn broken(&self, source: io::Error) -> Error {
-        let controller = self.name.to_owned();
+        let who = self.who.to_owned();
         match source.kind() {
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::Late { controller, within: self.limits.total },
-            _ => Error::Broken { controller, source },
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::Late { who, within: self.limits.total },
+            _ => Error::Broken { who, source },
         }
     }
 }

@@ -2,10 +2,10 @@
 
 mod backoff;
 pub(super) mod bodies;
-mod exchange;
+pub(super) mod exchange;
 mod reads;
-mod reply;
-mod resolve;
+pub(super) mod reply;
+pub(super) mod resolve;
 mod writes;
 
 pub use backoff::pause;
@@ -43,9 +43,13 @@ impl Controller {
     /// Reads `host`, `host:port`, `[address]:port`, or with a name before it as in `slurm.conf`: `name(address):port`. `None`
     /// for what is none of them.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_at(text, Self::PORT)
+    }
+
+    /// The same; `usual` is the port where none is said.
+    pub fn parse_at(text: &str, usual: u16) -> Option<Self> {
         let text = text.trim();
-        let with_port =
-            |rest: &str| if rest.is_empty() { Some(Self::PORT) } else { rest.strip_prefix(':')?.parse().ok() };
+        let with_port = |rest: &str| if rest.is_empty() { Some(usual) } else { rest.strip_prefix(':')?.parse().ok() };
         let (name, host, port) =
             if let Some((host, rest)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
                 (host, host, with_port(rest)?)
@@ -57,7 +61,7 @@ impl Controller {
                 match text.rsplit_once(':') {
                     // an address of IPv6 without brackets has no port
                     Some((host, port)) if !host.contains(':') => (host, host, port.parse().ok()?),
-                    _ => (text, text, Self::PORT),
+                    _ => (text, text, usual),
                 }
             };
         let is_said = !name.is_empty() && !host.is_empty();
@@ -208,20 +212,21 @@ impl Client {
         (credential, kind, body): (&Credential, Kind, &[u8]),
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Reply, Error> {
-        let name = controller.to_string();
+        let who = format!("the controller at {controller}");
         let end = Instant::now() + self.limits.total;
-        let busy = || Error::Busy { controller: name.clone(), within: self.limits.total };
+        let busy = || Error::Busy { who: who.clone(), within: self.limits.total };
         let _turn = self.turns.take(end).ok_or_else(busy)?;
         // each controller gets a credential of its own: one of MUNGE counts once
         let message =
             frame::message(protocol, kind, credential, body).map_err(|source| Error::NoCredential { source })?;
-        let frame = Exchange { controller, name: &name, protocol, limits: self.limits, addresses: &self.addresses }
-            .run(&message, end, meanwhile)?;
+        let frame =
+            Exchange { place: controller, who: &who, protocol, limits: self.limits, addresses: &self.addresses }
+                .run(&message, end, meanwhile)?;
         let malformed = |source| Error::Malformed { kind, source };
         let answered = frame::answered(&frame).map_err(malformed)?;
         if answered.version != protocol.number() {
             let (asked, answered) = (protocol, Some(answered.version));
-            return Err(Error::Version { controller: name, asked, answered });
+            return Err(Error::Version { who, asked, answered });
         }
         let reply = Reply { kind: answered.kind, body: answered.body, frame, protocol };
         match refusal(&reply).map_err(malformed)? {

@@ -12,16 +12,16 @@ use crate::rpc::{Kind, Protocol, records, words};
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) kind: Kind,
-    pub(super) frame: Vec<u8>,
-    pub(super) body: Range<usize>,
-    pub(super) protocol: Protocol,
+pub(in crate::rpc) struct Reply {
+    pub(in crate::rpc) kind: Kind,
+    pub(in crate::rpc) frame: Vec<u8>,
+    pub(in crate::rpc) body: Range<usize>,
+    pub(in crate::rpc) protocol: Protocol,
 }
 
 impl Reply {
     /// Reads all of it with `read`. `asked` is what it is an answer to, `wanted` what it has to be.
-    pub(super) fn read<'a, T>(
+    pub(in crate::rpc) fn read<'a, T>(
         &'a self,
         asked: Kind,
         wanted: Kind,

@@ -13,7 +13,7 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// Addresses that were looked up.
 #[derive(Debug, Default)]
-pub(super) struct Addresses(Mutex<HashMap<Place, Found>>);
+pub(in crate::rpc) struct Addresses(Mutex<HashMap<Place, Found>>);
 
 /// A host and a port.
 type Place = (String, u16);

@@ -179,7 +179,7 @@ fn step(record: &records::Job<'_>, id: u32) -> SlurmStepId {
 }
 
 /// The number that a cluster gives to a job for good, as Slurm writes it: `s`, and thirteen digits of Crockford's base 32.
-fn sluid(number: u64) -> String {
+pub(in crate::rpc) fn sluid(number: u64) -> String {
     const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let digit = |place: u32| char::from(DIGITS[(number >> (5 * place) & 31) as usize]);
     std::iter::once('s').chain((0..13).rev().map(digit)).collect()
@@ -194,7 +194,7 @@ const STEPS: [(u32, &str); 5] = [
     (0xffff_fffa, "interactive"),
 ];
 
-pub(super) fn step_name(step: u32) -> String {
+pub(in crate::rpc) fn step_name(step: u32) -> String {
     let named = STEPS.iter().find(|(number, _)| *number == step);
     named.map_or_else(|| step.to_string(), |(_, name)| (*name).to_owned())
 }
@@ -274,7 +274,12 @@ fn memory(record: &records::Job<'_>) -> (Num<u64>, Num<u64>) {
         let first = text.split(',').next().unwrap_or_default();
         first.rsplit([':', '=']).next().and_then(|amount| amount.parse().ok())
     });
-    match per_tres.unwrap_or(record.memory) {
+    memory_of(per_tres.unwrap_or(record.memory))
+}
+
+/// An amount of memory that is for each CPU, or for each node.
+pub(in crate::rpc) fn memory_of(memory: u64) -> (Num<u64>, Num<u64>) {
+    match memory {
         memory if memory & PER_CPU == 0 => (Num::Unset, num64(memory)),
         // "not set" and "infinite" have this bit, too
         memory => (num64(memory & !PER_CPU), Num::Unset),
@@ -320,7 +325,7 @@ fn shortened(mut text: String) -> String {
 }
 
 /// How a process ended, from what wait(2) gives.
-fn exit_code(waited: u32) -> ExitCode {
+pub(in crate::rpc) fn exit_code(waited: u32) -> ExitCode {
     let ended = |status: &'static str, code: Num<u32>, number: Num<u16>| ExitCode {
         status: Some(Flags::of([status])),
         return_code: Some(code),

@@ -19,7 +19,7 @@ mod stats;
 
 pub use config::{Outline, Private};
 pub(super) use config::{config, config_meta, outline};
-pub(super) use job::{job, step_of};
+pub(super) use job::{exit_code, job, memory_of, sluid, step_name, step_of};
 pub(super) use killed::killed;
 pub(super) use layout::{layout, layout_of};
 pub(super) use license::license;
@@ -68,19 +68,19 @@ impl Names<'_> {
 
 /// A number as the API's tables have it; one that is too great for them is their greatest.
 #[expect(clippy::unnecessary_wraps, reason = "as the tables have it")]
-fn int(number: impl TryInto<i32>) -> Option<i32> {
+pub(super) fn int(number: impl TryInto<i32>) -> Option<i32> {
     Some(number.try_into().unwrap_or(i32::MAX))
 }
 
 /// The same with 64 bits.
 #[expect(clippy::unnecessary_wraps, reason = "as the tables have it")]
-fn wide(number: u64) -> Option<i64> {
+pub(super) fn wide(number: u64) -> Option<i64> {
     Some(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// A point in time.
 #[expect(clippy::unnecessary_wraps, reason = "as the tables have it")]
-fn time(seconds: u64) -> Option<Time> {
+pub(super) fn time(seconds: u64) -> Option<Time> {
     Some(Time(num64(seconds)))
 }
 

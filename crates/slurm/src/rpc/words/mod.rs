@@ -83,6 +83,13 @@ pub(super) fn job_state(state: u32) -> Flags<words::JobState> {
     Flags::of(job_states(state))
 }
 
+/// The number of a job's state by its word, in capitals or not.
+pub(super) fn job_state_number(word: &str) -> Option<u32> {
+    let base =
+        JOB_STATES.iter().position(|known| known.eq_ignore_ascii_case(word)).and_then(|at| u32::try_from(at).ok());
+    base.or_else(|| JOB_STATE_BITS.iter().find(|(_, known)| known.eq_ignore_ascii_case(word)).map(|(bit, _)| 1 << bit))
+}
+
 const NODE_STATES: [&str; 7] = ["UNKNOWN", "DOWN", "IDLE", "ALLOCATED", "ERROR", "MIXED", "FUTURE"];
 
 const NODE_STATE_BITS: [(u32, &str); 24] = [
@@ -198,6 +205,47 @@ const MAIL_BITS: [(u32, &str); 11] = [
     (9, "ARRAY_TASKS"),
     (10, "INVALID_DEPENDENCY"),
 ];
+
+/// How a job was started, as the accounting database has it.
+pub(super) fn record_flags(flags: u32) -> Flags<words::SlurmdbJobFlags> {
+    const BITS: [(u32, &str); 6] = [
+        (0, "NOT_SET"),
+        (1, "STARTED_ON_SUBMIT"),
+        (2, "STARTED_ON_SCHEDULE"),
+        (3, "STARTED_ON_BACKFILL"),
+        (4, "START_RECEIVED"),
+        (5, "JOB_ALTERED"),
+    ];
+    match flags {
+        0 => Flags::of(["NONE"]),
+        flags => bits(flags.into(), &BITS),
+    }
+}
+
+/// How tasks of a step were laid out: over nodes, sockets and cores.
+pub(super) fn distribution(how: u32) -> String {
+    let digits = [how & 0xf, how >> 4 & 0xf, how >> 8 & 0xf];
+    let first = ["C", "B"].get((digits[0] as usize).wrapping_sub(1));
+    let further = |digit: u32| ["", "Cyclic", "Block", "FCyclic"].get(digit as usize).copied();
+    let mut text = match (how & 0xffff, first, further(digits[1]), further(digits[2])) {
+        (1, ..) => "Cyclic".to_owned(),
+        (2, ..) => "Block".to_owned(),
+        (3, ..) => "arbitrary task distribution".to_owned(),
+        (4, ..) => "Plane".to_owned(),
+        // Slurm writes two of them alike
+        (0x321, ..) => "CCyclicFCyclic".to_owned(),
+        (..=0xfff, Some(first), Some(sockets @ ("Cyclic" | "Block" | "FCyclic")), Some(cores)) => {
+            format!("{first}{sockets}{cores}")
+        }
+        _ => "Unknown".to_owned(),
+    };
+    for (bit, word) in [(0x80_0000, ",Pack"), (0x40_0000, ",NoPack")] {
+        if how & bit != 0 {
+            text.push_str(word);
+        }
+    }
+    text
+}
 
 /// When mail is sent.
 pub(super) fn mail(kinds: u16) -> Flags<words::JobMailFlags> {

@@ -14,7 +14,7 @@ fn wire() -> Arc<Wire> {
         client: Client::new(Vec::new(), Some(Protocol::V24_11), limits),
         limits,
         away: Away::default(),
-        names: NameBook::new(BTreeMap::new()),
+        names: Arc::new(NameBook::new(BTreeMap::new())),
         read: AtomicU64::new(1),
     })
 }
