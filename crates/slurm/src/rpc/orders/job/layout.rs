@@ -177,7 +177,7 @@ impl Frequency {
         let lower = text.to_ascii_lowercase();
         let (range, governor) = lower.split_once(':').map_or((lower.as_str(), None), |(a, b)| (a, Some(b)));
         if let Some(governor) = governor_of(range) {
-            return lower.find(':').is_none().then_some(Self { least: NO_VAL, most: NO_VAL, governor });
+            return (!lower.contains(':')).then_some(Self { least: NO_VAL, most: NO_VAL, governor });
         }
         let governor = governor.map_or(Some(None), |name| governor_of(name).map(Some))?;
         let Some((least, most)) = range.split_once('-') else {
