@@ -30,16 +30,4 @@ impl Moment {
         basis::note_span(minute, minute.saturating_add(60));
         minute
     }
-
-    /// Whether less than so many seconds have passed since a point in time.
-    pub fn is_within(self, seconds: i64, since: i64) -> bool {
-        let end = since.saturating_add(seconds);
-        let within = self.now < end;
-        if within {
-            basis::note_span(i64::MIN, end);
-        } else {
-            basis::note_span(end, i64::MAX);
-        }
-        within
-    }
 }
