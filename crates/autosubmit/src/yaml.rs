@@ -146,7 +146,7 @@ fn merge(map: &mut Map<String, Value>, value: Value) {
 
 /// A key as Python's `str` shows it.
 fn key_text(value: &Value) -> String {
-    crate::config::python_text(&value)
+    crate::config::python_text(value)
 }
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {

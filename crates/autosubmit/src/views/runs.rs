@@ -182,8 +182,8 @@ fn one_try(
         run_time: timedelta(run_time),
         ncpus: row.ncpus,
         wallclock: row.wallclock.clone(),
-        qos: or(row.qos.as_deref(), "debug"),
-        platform: or(row.platform.as_deref(), "NA"),
+        qos: Some(or(row.qos.as_deref(), "debug")),
+        platform: Some(or(row.platform.as_deref(), "NA")),
         job_id: Some(row.job_id.unwrap_or(0)),
         nodes: row.nnodes,
         energy: if row.energy.fract() == 0.0 { json!(row.energy as i64) } else { json!(round(row.energy, 2)) },
@@ -198,8 +198,8 @@ fn one_try(
 }
 
 /// A text, or what stands for one that is empty.
-fn or(text: Option<&str>, usual: &str) -> Option<String> {
-    Some(text.filter(|text| !text.is_empty()).unwrap_or(usual).to_owned())
+fn or(text: Option<&str>, usual: &str) -> String {
+    text.filter(|text| !text.is_empty()).unwrap_or(usual).to_owned()
 }
 
 fn of_try(

@@ -50,7 +50,7 @@ const ALLOWED: &[(&str, std::ops::RangeInclusive<u32>, &str, &str)] = &[
     ),
     ("stored slurm/node", 40..=45, "nodes/-/port", "each node has its own"),
     ("stored slurm/job", 40..=45, "cores/-/status", "whichever cores were free"),
-    ("stored slurm/job", 44..=45, "sluid", "each job has its own"),
+    ("stored slurm", 44..=45, "sluid", "each job has its own"),
     (
         "stored slurm/job",
         40..=45,
