@@ -193,13 +193,13 @@ impl Jobs<'_> {
 
     fn association(&self, job: &records::Job<'_>, warnings: &mut Warnings) -> AssociationShort {
         let cluster = job.cluster.get().unwrap_or_default();
-        let Some(known) = &self.books.associations else {
-            let (cluster, id) = (job.cluster.string(), int(job.association));
-            return AssociationShort { cluster, id, ..AssociationShort::default() };
-        };
+        let known = &self.books.associations;
         let found = Some(job.association).filter(|id| is_association(*id)).and_then(|id| known.of(&cluster, id));
         found.cloned().unwrap_or_else(|| {
             let id = job.association;
+            if self.protocol >= Protocol::V26_05 {
+                return AssociationShort { cluster: job.cluster.string(), id: int(id), ..AssociationShort::default() };
+            }
             let words = format!("Unknown association with id#{id}. Unable to dump association.");
             warnings.push(("data_parser_p_dump_JOB_ASSOC_ID", words));
             AssociationShort::default()

@@ -204,10 +204,7 @@ fn a_newer_database_tells_more() {
     assert_eq!((heard.protocol, heard.warnings), (Protocol::V26_05, Vec::new()));
     let first = records.iter().find(|record| record.job_id == Some(1)).unwrap();
     assert!(first.sluid.as_deref().is_some_and(|sluid| sluid.len() == 14 && sluid.starts_with('s')), "{first:?}");
-    // associations are told by their numbers, and nobody is asked for more
-    let association = first.association.as_ref().unwrap();
-    assert!(association.account.is_none() && association.id.is_some(), "{association:?}");
-    assert!(told.asked.lock().unwrap().iter().all(|(kind, _)| Kind(*kind) != Kind::DBD_ASSOCIATIONS));
+    assert_eq!(first.association.as_ref().unwrap().account.as_deref(), Some("physics"));
     let names: Vec<_> = first.steps.iter().flatten().filter_map(|step| step.step_id.clone()).collect();
     assert_eq!(names, ["1.batch", "1.0", "1.1"]);
 }
