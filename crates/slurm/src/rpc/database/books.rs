@@ -65,6 +65,11 @@ impl QosNames {
         Ok(Self(names))
     }
 
+    /// The number of the one of this name.
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        self.0.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
+    }
+
     /// Its name; `None`: there is none with this number.
     pub(super) fn of(&self, id: u32) -> Option<&str> {
         self.0.get(&id).map(String::as_str)
