@@ -54,6 +54,8 @@ pub(super) struct Call {
     pub(super) promise: Option<jobgate_engine::Idempotency>,
     /// Where to tell what was done.
     pub(super) trail: Trail,
+    /// Who of a real cluster has answered, if it was somebody else than its controller.
+    pub(super) by: Option<String>,
     /// Now, unix seconds.
     pub(super) now: i64,
     /// Errors that do not keep it from being answered.

@@ -194,6 +194,7 @@ fn call(
         now,
         problems: Vec::new(),
         warnings: Vec::new(),
+        by: None,
         shared,
     }
 }

@@ -27,7 +27,7 @@ pub use client::Submitted;
 pub use client::{Client, Controller, Fresh, Jobs, Limits, Listing, States, pause};
 pub use codec::Malformed;
 pub use credential::{Credential, CredentialError};
-pub use database::{Database, Heard, Inquiry, Moment, People, RecordsOf, Unanswered};
+pub use database::{Database, Heard, Inquiry, Listed, Moment, People, RecordsOf, Unanswered};
 pub use error::Error;
 pub use kinds::Kind;
 pub use orders::Unsendable;

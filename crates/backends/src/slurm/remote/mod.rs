@@ -192,12 +192,15 @@ impl Remote {
         let Some(inquiry) = self.inquiry(&credential) else {
             return ledger::records(self.ledger()?, &credential, jobs);
         };
-        let step = Some(Csv(jobs.iter().map(ToString::to_string).collect()));
-        let query = DbdJobsQuery { step, skip_steps: Some(true), ..DbdJobsQuery::default() };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut records = Vec::new();
         let moment = Moment { now, midnight: now };
-        inquiry.records(&RecordsOf::Query(&query), moment, &mut |record| records.push(record))?;
+        // a question names no more jobs than can be looked for at once
+        for some in jobs.chunks(1000) {
+            let step = Some(Csv(some.iter().map(ToString::to_string).collect()));
+            let query = DbdJobsQuery { step, skip_steps: Some(true), ..DbdJobsQuery::default() };
+            inquiry.records(&RecordsOf::Query(&query), moment, &mut |record| records.push(record))?;
+        }
         Ok(records)
     }
 

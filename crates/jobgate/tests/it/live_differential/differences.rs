@@ -41,6 +41,8 @@ const ALLOWED: &[(&str, std::ops::RangeInclusive<u32>, &str, &str)] = &[
     ("shares", 42..=45, "warnings", "and warns of that each time"),
     ("node/", 40..=45, "nodes/-/partitions", "slurmrestd takes a single node for the cluster's first one"),
     ("jobs", 40..=45, "CPU/actual_frequency", "slurmrestd shows the bits of a floating point number as a whole one"),
+    ("job", 43..=45, "jobs/-/association/", "slurmrestd shows the number and the cluster in this version, and no more"),
+    ("association", 40..=44, "associations/-/id", "slurmrestd before 26.05 numbers none of them"),
     ("_time=1700000000", 40..=41, "", "slurmrestd cannot read a time in these versions"),
     (
         "jobs/?skip_steps",

@@ -1,13 +1,14 @@
 //! Accounts.
 
-use jobgate_slurm::books::{AccountsWanted, Level};
+use jobgate_slurm::books::{AccountsWanted, Books, Level};
 use jobgate_slurm::objects::{
     AccountsAddCondResp, AccountsAddCondRespStr, AccountsRemovedResp, AccountsResp, DbdAccountQuery, DbdAccountsQuery,
 };
+use jobgate_slurm::rpc::Inquiry;
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome};
-use super::{books, change, list_answer, live, needed, removed, require};
+use super::{change, found, list_answer, live, needed, removed, require};
 
 const DUMP: &str = "_dump_accounts";
 const GET: &str = "slurmdb_accounts_get";
@@ -26,7 +27,8 @@ pub(super) fn show(call: &mut Call) -> Outcome {
 }
 
 fn answer(call: &mut Call, wanted: &AccountsWanted) -> Outcome {
-    let accounts = books(call, DUMP, "slurmdb_accounts_get() failed")?.accounts(wanted);
+    let (database, here) = (|inquiry: &Inquiry| inquiry.accounts(wanted), |books: &Books| books.accounts(wanted));
+    let accounts = found(call, DUMP, "slurmdb_accounts_get() failed", database, here)?;
     let is_empty = accounts.is_empty();
     Ok(list_answer(call, AccountsResp { accounts: Some(accounts), ..AccountsResp::default() }, is_empty, GET, DUMP))
 }

@@ -1,13 +1,14 @@
 //! Associations.
 
-use jobgate_slurm::books::{AssociationsWanted, Level};
+use jobgate_slurm::books::{AssociationsWanted, Books, Level};
 use jobgate_slurm::cluster::Fault;
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::{Association, AssocsRemovedResp, AssocsResp, DbdDeleteAssociationQuery};
+use jobgate_slurm::rpc::Inquiry;
 
 use super::super::call::{Call, Outcome};
 use super::super::error::Failure;
-use super::{books, change, list_answer, live, needed, removed, require_coordinator};
+use super::{books, change, found, list_answer, live, needed, removed, require_coordinator};
 
 const DUMP: &str = "_dump_assoc_cond";
 const DELETE: &str = "_delete_assoc";
@@ -16,8 +17,10 @@ const REMOVE: &str = "slurmdb_associations_remove failed";
 /// `GET /slurmdb/V/associations` and `GET /slurmdb/V/association`
 pub(super) fn list(call: &mut Call) -> Outcome {
     let query: DbdDeleteAssociationQuery = call.read_query("op_handler_associations")?;
-    let known = books(call, DUMP, "slurmdb_associations_get() failed")?;
-    let associations = known.associations(&AssociationsWanted::of(&query));
+    let wanted = AssociationsWanted::of(&query);
+    let (database, here) =
+        (|inquiry: &Inquiry| inquiry.associations(&wanted), |books: &Books| books.associations(&wanted));
+    let associations = found(call, DUMP, "slurmdb_associations_get() failed", database, here)?;
     let is_empty = associations.is_empty();
     let answer = AssocsResp { associations: Some(associations), ..AssocsResp::default() };
     Ok(list_answer(call, answer, is_empty, "slurmdb_associations_get", DUMP))

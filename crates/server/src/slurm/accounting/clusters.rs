@@ -1,18 +1,19 @@
 //! Clusters and cloud instances.
 
-use jobgate_slurm::books::{ClustersWanted, InstancesWanted, Level};
+use jobgate_slurm::books::{Books, ClustersWanted, InstancesWanted, Level};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::hostlist::Hostlist;
 use jobgate_slurm::objects::{
     Cluster, ClustersRemovedResp, ClustersResp, ConfQuery, DbdDeleteClusterQuery, DbdInstanceQuery, InstancesResp,
     Node, Plain, Tres,
 };
+use jobgate_slurm::rpc::Inquiry;
 use jobgate_slurm::table::Flags;
 use jobgate_slurm::version::Version;
 
 use super::super::call::{Call, Outcome, failed};
 use super::super::error::Failure;
-use super::{books, change, list_answer, needed, removed, require};
+use super::{books, change, found, list_answer, needed, removed, require};
 
 const DUMP: &str = "_dump_clusters";
 const FAILED: &str = "slurmdb_clusters_get() failed";
@@ -31,8 +32,11 @@ pub(super) fn show(call: &mut Call) -> Outcome {
 }
 
 fn answer(call: &mut Call, wanted: &ClustersWanted) -> Outcome {
-    let mut clusters = books(call, DUMP, FAILED)?.clusters(wanted);
-    describe(call, &mut clusters, DUMP, FAILED)?;
+    let (database, here) = (|inquiry: &Inquiry| inquiry.clusters(wanted), |books: &Books| books.clusters(wanted));
+    let mut clusters = found(call, DUMP, FAILED, database, here)?;
+    if call.real().is_none() {
+        describe(call, &mut clusters, DUMP, FAILED)?;
+    }
     let is_empty = clusters.is_empty();
     let answer = ClustersResp { clusters: Some(clusters), ..ClustersResp::default() };
     Ok(list_answer(call, answer, is_empty, "slurmdb_clusters_get", DUMP))
@@ -121,7 +125,8 @@ pub(super) fn instances(call: &mut Call) -> Outcome {
     let nodes = Hostlist::parse(list)
         .map_err(|error| Failure::new(Errno::REST_INVALID_QUERY, "#/node_list/", error.to_string()))?;
     let wanted = InstancesWanted::of(&query, nodes.names().collect());
-    let instances = books(call, SOURCE, "slurmdb_instances_get() failed")?.instances(&wanted);
+    let (database, here) = (|inquiry: &Inquiry| inquiry.instances(&query), |books: &Books| books.instances(&wanted));
+    let instances = found(call, SOURCE, "slurmdb_instances_get() failed", database, here)?;
     if instances.is_empty() {
         // without the list, unlike the others
         return Ok(list_answer(call, Plain::default(), true, "slurmdb_instances_get", SOURCE));

@@ -22,6 +22,7 @@ use jobgate_slurm::cluster::{Answer, JobsWanted};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::Framed;
 use jobgate_slurm::operations::Call as Operation;
+use jobgate_slurm::rpc::{Inquiry, Listed, Unanswered};
 
 use super::answer::Reply;
 use super::call::{Call, Outcome, failed};
@@ -95,6 +96,21 @@ pub(super) fn run(call: &mut Call) -> Outcome {
 /// The books as they are.
 fn books(call: &Call, source: &str, words: &str) -> Result<Arc<Books>, Failure> {
     call.slurm().accounting.books().map_err(failed(source, words))
+}
+
+/// Looks something up: in a real cluster's database, if that is asked itself, or else in the books.
+fn found<T>(
+    call: &mut Call,
+    source: &str,
+    words: &str,
+    database: impl FnOnce(&Inquiry) -> Result<Listed<T>, Unanswered>,
+    books: impl FnOnce(&Books) -> Vec<T>,
+) -> Result<Vec<T>, Failure> {
+    let Some(inquiry) = call.real().and_then(|seen| seen.database()) else {
+        return Ok(books(self::books(call, source, words)?.as_ref()));
+    };
+    let listed = database(&inquiry).map_err(|why| super::real::unanswered(why, source, source, words))?;
+    Ok(super::real::heard(call, listed))
 }
 
 /// Changes the books; what is refused changes nothing. Gives what the change gives.

@@ -1,10 +1,13 @@
 //! Qualities of service.
 
-use jobgate_slurm::books::{Level, QosWanted};
-use jobgate_slurm::objects::{DbdQosQuery, DbdQosRemovedResp, DbdQosResp, DbdSingleQosQuery};
+use jobgate_slurm::books::{Books, Level, QosWanted};
+use jobgate_slurm::objects::{DbdQosQuery, DbdQosRemovedResp, DbdQosResp, DbdSingleQosQuery, Qos};
+use jobgate_slurm::rpc::Inquiry;
 
+use super::super::answer::Reply;
 use super::super::call::{Call, Outcome};
-use super::{books, change, list_answer, needed, removed, require};
+use super::super::error::Failure;
+use super::{change, found, list_answer, needed, removed, require};
 
 const SOURCE: &str = "_op_handler_qos";
 
@@ -19,17 +22,27 @@ pub(super) fn show(call: &mut Call) -> Outcome {
     let query: DbdSingleQosQuery = call.read_query(SOURCE)?;
     let (name, deleted) = (call.path_name(), query.with_deleted == Some(true));
     let named = QosWanted::one(&name, deleted);
-    let known = books(call, SOURCE, "slurmdb_qos_get() failed")?;
-    if known.qos(&named).is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    let qos = all(call, &named)?;
+    if qos.is_empty() && is_number {
         return answer(call, &QosWanted { ids: vec![name], deleted, ..QosWanted::default() });
     }
-    answer(call, &named)
+    Ok(reply(call, qos))
 }
 
 fn answer(call: &mut Call, wanted: &QosWanted) -> Outcome {
-    let qos = books(call, SOURCE, "slurmdb_qos_get() failed")?.qos(wanted);
+    let qos = all(call, wanted)?;
+    Ok(reply(call, qos))
+}
+
+fn all(call: &mut Call, wanted: &QosWanted) -> Result<Vec<Qos>, Failure> {
+    let (database, here) = (|inquiry: &Inquiry| inquiry.qos(wanted), |books: &Books| books.qos(wanted));
+    found(call, SOURCE, "slurmdb_qos_get() failed", database, here)
+}
+
+fn reply(call: &mut Call, qos: Vec<Qos>) -> Reply {
     let is_empty = qos.is_empty();
-    Ok(list_answer(call, DbdQosResp { qos: Some(qos), ..DbdQosResp::default() }, is_empty, "slurmdb_qos_get", SOURCE))
+    list_answer(call, DbdQosResp { qos: Some(qos), ..DbdQosResp::default() }, is_empty, "slurmdb_qos_get", SOURCE)
 }
 
 /// `POST /slurmdb/V/qos`

@@ -1,15 +1,16 @@
 //! Users.
 
-use jobgate_slurm::books::{Level, UsersWanted};
+use jobgate_slurm::books::{Books, Level, UsersWanted};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::{
     DbdUserQuery, DbdUsersQuery, JobQuery, Plain, User, UsersAddCondResp, UsersAddCondRespStr, UsersResp,
 };
+use jobgate_slurm::rpc::Inquiry;
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome};
 use super::super::error::Failure;
-use super::{books, change, level_of, list_answer, live, needed, require, require_coordinator};
+use super::{books, change, found, level_of, list_answer, live, needed, require, require_coordinator};
 
 const DUMP: &str = "_dump_users";
 const GET: &str = "slurmdb_users_get";
@@ -30,7 +31,8 @@ pub(super) fn show(call: &mut Call) -> Outcome {
 }
 
 fn answer(call: &mut Call, wanted: &UsersWanted) -> Outcome {
-    let users = books(call, DUMP, "slurmdb_users_get() failed")?.users(wanted);
+    let (database, here) = (|inquiry: &Inquiry| inquiry.users(wanted), |books: &Books| books.users(wanted));
+    let users = found(call, DUMP, "slurmdb_users_get() failed", database, here)?;
     let is_empty = users.is_empty();
     Ok(list_answer(call, UsersResp { users: Some(users), ..UsersResp::default() }, is_empty, GET, DUMP))
 }

@@ -1,11 +1,13 @@
 //! Workload keys. Only operators see them, as in slurmdbd.
 
-use jobgate_slurm::books::{Level, WcKeysWanted};
+use jobgate_slurm::books::{Books, Level, WcKeysWanted};
 use jobgate_slurm::objects::{DbdWckeysQuery, WcKey, WcKeyRemovedResp, WcKeyResp};
+use jobgate_slurm::rpc::Inquiry;
 
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome};
-use super::{books, change, list_answer, needed, removed, require};
+use super::super::error::Failure;
+use super::{change, found, list_answer, needed, removed, require};
 
 const DUMP: &str = "_dump_wckeys";
 const FAILED: &str = "slurmdb_wckeys_get failed";
@@ -13,16 +15,26 @@ const FAILED: &str = "slurmdb_wckeys_get failed";
 /// `GET /slurmdb/V/wckeys`
 pub(super) fn list(call: &mut Call) -> Outcome {
     let query: DbdWckeysQuery = call.read_query("op_handler_wckeys")?;
-    require(call, Level::Operator, DUMP, FAILED)?;
-    let wckeys = books(call, DUMP, FAILED)?.wckeys(&WcKeysWanted::of(&query));
+    let wckeys = all(call, &WcKeysWanted::of(&query))?;
     Ok(answer(call, wckeys))
 }
 
 /// `GET /slurmdb/V/wckey/NAME`; a number will do.
 pub(super) fn show(call: &mut Call) -> Outcome {
-    require(call, Level::Operator, DUMP, FAILED)?;
-    let wckeys = books(call, DUMP, FAILED)?.wckey(&call.path_name());
+    let name = call.path_name();
+    let mut wckeys = all(call, &WcKeysWanted { names: vec![name.clone()], ..WcKeysWanted::default() })?;
+    if wckeys.is_empty() && call.real().is_none() {
+        wckeys = all(call, &WcKeysWanted { ids: vec![name], ..WcKeysWanted::default() })?;
+    }
     Ok(answer(call, wckeys))
+}
+
+fn all(call: &mut Call, wanted: &WcKeysWanted) -> Result<Vec<WcKey>, Failure> {
+    if call.real().is_none() {
+        require(call, Level::Operator, DUMP, FAILED)?;
+    }
+    let (database, here) = (|inquiry: &Inquiry| inquiry.wckeys(wanted), |books: &Books| books.wckeys(wanted));
+    found(call, DUMP, FAILED, database, here)
 }
 
 fn answer(call: &mut Call, wckeys: Vec<WcKey>) -> Reply {

@@ -20,7 +20,7 @@ pub(super) fn run(call: &mut Call, seen: &dyn Seen) -> Outcome {
     if let Some(inquiry) = seen.database()
         && let Some(outcome) = database::run(call, &inquiry)
     {
-        return outcome;
+        return outcome.map(|reply| Reply { by: reply.by.or_else(|| call.by.take()), ..reply });
     }
     if call.operation.call == Operation::DbdPostJobs && !names_records(&call.body) {
         // older servers of Slurm's do not survive it

@@ -2,16 +2,17 @@
 
 use jobgate_slurm::array::JobRef;
 use jobgate_slurm::errno::Errno;
-use jobgate_slurm::objects::DbdJobsQuery;
+use jobgate_slurm::objects::{DbdJobsQuery, TresResp};
 use jobgate_slurm::operations::Call as Operation;
-use jobgate_slurm::rpc::{Heard, Inquiry, Moment, RecordsOf, Unanswered};
+use jobgate_slurm::rpc::{Heard, Inquiry, Listed, Moment, RecordsOf, Unanswered};
 use jobgate_slurm::table::{Problem, Warning};
 
-use super::super::accounting::jobs;
+use super::super::accounting::{self, jobs};
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome};
 use super::super::error::Failure;
 
+const TRES: &str = "op_handler_tres";
 const BAD_QUERY: &str = "Rejecting request. Failure parsing query parameters";
 
 /// Carries out an operation; `None`: it is not asked of the database itself.
@@ -19,8 +20,47 @@ pub(super) fn run(call: &mut Call, inquiry: &Inquiry) -> Option<Outcome> {
     Some(match call.operation.call {
         Operation::DbdGetJobs => list(call, inquiry),
         Operation::DbdGetJob => show(call, inquiry),
+        Operation::DbdGetTres => tres(call, inquiry),
+        Operation::DbdGetAccounts
+        | Operation::DbdGetAccount
+        | Operation::DbdGetUsers
+        | Operation::DbdGetUser
+        | Operation::DbdGetQos
+        | Operation::DbdGetSingleQos
+        | Operation::DbdGetClusters
+        | Operation::DbdGetCluster
+        | Operation::DbdGetInstances
+        | Operation::DbdGetInstance
+        | Operation::DbdGetWckeys
+        | Operation::DbdGetWckey
+        | Operation::DbdGetAssociations
+        | Operation::DbdGetAssociation
+            if !asks_for_usage(call) =>
+        {
+            accounting::run(call)
+        }
         _ => return None,
     })
+}
+
+/// Whether a question is about what was used in a time, or leaves defaults out: that is not asked so.
+fn asks_for_usage(call: &Call) -> bool {
+    let is =
+        |name: &str| name.starts_with("usage_") || matches!(name, "with_usage" | "Include usage" | "without_defaults");
+    call.query.iter().any(|(name, _)| is(name))
+}
+
+fn tres(call: &mut Call, inquiry: &Inquiry) -> Outcome {
+    let listed = inquiry.tres().map_err(|why| unanswered(why, TRES, TRES, "slurmdb_tres_get() failed"))?;
+    let tres = heard(call, listed);
+    Ok(call.answer(TresResp { tres: Some(tres), ..TresResp::default() }))
+}
+
+/// What was heard, of which is noted who has said it, and what there is to say besides.
+pub(in crate::slurm) fn heard<T>(call: &mut Call, listed: Listed<T>) -> Vec<T> {
+    call.by = Some(answered_by(&listed.heard));
+    call.warnings.append(&mut warnings(listed.heard));
+    listed.all
 }
 
 fn list(call: &mut Call, inquiry: &Inquiry) -> Outcome {
@@ -43,7 +83,7 @@ fn records(call: &mut Call, inquiry: &Inquiry, wanted: &RecordsOf<'_>) -> Outcom
     let mut by = None;
     let reply = jobs::render(call, |_, each| {
         let heard = inquiry.records(wanted, moment, &mut |record| each(&record));
-        let heard = heard.map_err(|why| failed(why, "op_handler_jobs", jobs::DUMP, jobs::FAILED))?;
+        let heard = heard.map_err(|why| unanswered(why, "op_handler_jobs", jobs::DUMP, jobs::FAILED))?;
         by = Some(answered_by(&heard));
         Ok(warnings(heard))
     })?;
@@ -61,7 +101,7 @@ fn warnings(heard: Heard) -> Vec<Warning> {
 }
 
 /// Why there is no answer, in the words that slurmrestd has for the operation; what cannot be asked is its handler's.
-fn failed(why: Unanswered, handler: &str, source: &str, words: &str) -> Failure {
+pub(in crate::slurm) fn unanswered(why: Unanswered, handler: &str, source: &str, words: &str) -> Failure {
     match why {
         Unanswered::Database(fault) => {
             tracing::debug!(%fault, "the accounting database does not answer");

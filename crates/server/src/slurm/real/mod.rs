@@ -9,6 +9,7 @@ mod requeue;
 mod submit;
 mod update;
 
+pub(super) use database::{heard, unanswered};
 use jobgate_slurm::array::JobRef;
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::JobDesc;

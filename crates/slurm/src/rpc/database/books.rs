@@ -6,9 +6,9 @@ use super::records;
 use super::talk::{Talk, each};
 use super::wanted::{Associations, DELETED, Qos, Tres};
 use crate::objects::{self, AssociationShort};
-use crate::rpc::codec::{Flagged, NO_VAL, NO_VAL16, Text};
+use crate::rpc::Kind;
+use crate::rpc::codec::{Flagged, NO_VAL, Text};
 use crate::rpc::error::Error;
-use crate::rpc::{Kind, Protocol};
 
 /// Trackable resources by their numbers, those that were removed, too.
 #[derive(Debug, Default)]
@@ -56,13 +56,18 @@ pub(super) struct QosNames(HashMap<u32, String>);
 
 impl QosNames {
     pub(super) fn ask(talk: &Talk<'_>) -> Result<Self, Error> {
-        let wanted = Qos { flags: DELETED as u16, preempt_mode: NO_VAL16, ..Qos::default() };
+        let wanted = Qos { flags: DELETED as u16, ..Qos::default() };
         let reply = talk.ask(Kind::DBD_QOS, &Flagged(Some(wanted)))?;
         let mut names = HashMap::new();
         each(&reply, Kind::DBD_QOS, Kind::DBD_QOS_ARE, &mut |qos: records::Qos<'_>| {
             names.insert(qos.id, qos.name.string().unwrap_or_else(|| qos.id.to_string()));
         })?;
         Ok(Self(names))
+    }
+
+    /// The number of the one of this name.
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        self.0.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
     }
 
     /// Its name; `None`: there is none with this number.
@@ -103,18 +108,16 @@ impl AssociationNames {
 pub(super) struct Books {
     pub(super) resources: Resources,
     pub(super) qos: QosNames,
-    /// `None`: associations are shown by their numbers.
-    pub(super) associations: Option<AssociationNames>,
+    pub(super) associations: AssociationNames,
 }
 
 impl Books {
-    /// Asks for what records of jobs with these associations name. Releases before 26.05 show associations in full.
+    /// Asks for what records of jobs with these associations name.
     pub(super) fn ask(talk: &Talk<'_>, associations: &BTreeSet<u32>) -> Result<Self, Error> {
-        let in_full = talk.protocol() < Protocol::V26_05;
         Ok(Self {
             resources: Resources::ask(talk)?,
             qos: QosNames::ask(talk)?,
-            associations: in_full.then(|| AssociationNames::ask(talk, associations)).transpose()?,
+            associations: AssociationNames::ask(talk, associations)?,
         })
     }
 }

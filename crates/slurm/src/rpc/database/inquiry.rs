@@ -36,7 +36,7 @@ impl Inquiry {
         Self { database, who, cluster, people }
     }
 
-    fn talk<T>(&self, with: &mut dyn FnMut(&Talk<'_>) -> Result<T, Error>) -> Answer<T> {
+    pub(super) fn talk<T>(&self, with: &mut dyn FnMut(&Talk<'_>) -> Result<T, Error>) -> Answer<T> {
         self.database.talk(&self.who, &self.cluster, with).map_err(fault)
     }
 

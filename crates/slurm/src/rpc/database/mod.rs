@@ -5,9 +5,12 @@
 mod books;
 mod condition;
 mod inquiry;
+mod listed;
+mod lists;
 mod names;
 mod records;
 mod show;
+mod show_lists;
 mod talk;
 mod wanted;
 
@@ -17,6 +20,7 @@ use std::time::Instant;
 
 pub use condition::{Moment, RecordsOf, Unanswered};
 pub use inquiry::{Heard, Inquiry};
+pub use listed::Listed;
 pub use names::People;
 
 use super::client::exchange::Exchange;

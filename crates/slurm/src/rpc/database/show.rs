@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::books::{Books, Resources, is_association};
+use super::books::{Books, QosNames, Resources, is_association};
 use super::names::People;
 use super::records;
 use crate::filename;
@@ -85,7 +85,7 @@ impl Jobs<'_> {
             partition: job.partition.string(),
             hold: Some(job.priority == 0),
             priority: Some(num32(job.priority)),
-            qos: Some(self.qos(job.qos, warnings)),
+            qos: Some(qos_name(&self.books.qos, job.qos, warnings)),
             qosreq: job.qos_requested.string(),
             required_cpus: int(job.required_cpus),
             required_memory_per_cpu: Some(per_cpu),
@@ -193,26 +193,16 @@ impl Jobs<'_> {
 
     fn association(&self, job: &records::Job<'_>, warnings: &mut Warnings) -> AssociationShort {
         let cluster = job.cluster.get().unwrap_or_default();
-        let Some(known) = &self.books.associations else {
-            let (cluster, id) = (job.cluster.string(), int(job.association));
-            return AssociationShort { cluster, id, ..AssociationShort::default() };
-        };
+        let known = &self.books.associations;
         let found = Some(job.association).filter(|id| is_association(*id)).and_then(|id| known.of(&cluster, id));
         found.cloned().unwrap_or_else(|| {
             let id = job.association;
+            if self.protocol >= Protocol::V26_05 {
+                return AssociationShort { cluster: job.cluster.string(), id: int(id), ..AssociationShort::default() };
+            }
             let words = format!("Unknown association with id#{id}. Unable to dump association.");
             warnings.push(("data_parser_p_dump_JOB_ASSOC_ID", words));
             AssociationShort::default()
-        })
-    }
-
-    fn qos(&self, id: u32, warnings: &mut Warnings) -> String {
-        if id == 0 || u64::from(id) == INFINITE {
-            return String::new();
-        }
-        self.books.qos.of(id).map(str::to_owned).unwrap_or_else(|| {
-            warnings.push(("data_parser_p_dump_QOS_ID", format!("Unknown QOS with id#{id}. Unable to dump QOS.")));
-            "Unknown".to_owned()
         })
     }
 
@@ -274,6 +264,17 @@ impl Files {
     }
 }
 
+/// The name of a quality of service.
+pub(super) fn qos_name(names: &QosNames, id: u32, warnings: &mut Warnings) -> String {
+    if id == 0 || u64::from(id) == INFINITE {
+        return String::new();
+    }
+    names.of(id).map(str::to_owned).unwrap_or_else(|| {
+        warnings.push(("data_parser_p_dump_QOS_ID", format!("Unknown QOS with id#{id}. Unable to dump QOS.")));
+        "Unknown".to_owned()
+    })
+}
+
 /// An association in few words.
 pub(super) fn association_short(one: &records::Association<'_>) -> AssociationShort {
     AssociationShort {
@@ -330,7 +331,7 @@ fn entries(text: Text<'_>) -> Vec<(u32, u64)> {
     entries
 }
 
-fn amounts(resources: &Resources, text: Text<'_>) -> Vec<Tres> {
+pub(super) fn amounts(resources: &Resources, text: Text<'_>) -> Vec<Tres> {
     entries(text).into_iter().map(|(id, count)| resources.amount(id, count)).collect()
 }
 

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::array::JobRef;
+use crate::books::{AccountsWanted, AssociationsWanted, ClustersWanted, QosWanted, UsersWanted};
 use crate::cluster::Answer;
 use crate::objects::{DbdJobsQuery, JobRecord};
 use crate::rpc::Kind;
@@ -22,11 +23,14 @@ use crate::table::{Csv, Flags, Num, Time};
 type Answers = Arc<Mutex<HashMap<Kind, (Kind, Vec<u8>)>>>;
 
 /// Who asks whom, and what.
-const LISTS: [(Kind, Kind, &str); 4] = [
+const LISTS: [(Kind, Kind, &str); 7] = [
     (Kind::DBD_JOBS, Kind::DBD_JOBS_ARE, "jobs"),
     (Kind::DBD_TRES, Kind::DBD_TRES_ARE, "tres"),
     (Kind::DBD_QOS, Kind::DBD_QOS_ARE, "qos"),
     (Kind::DBD_ASSOCIATIONS, Kind::DBD_ASSOCIATIONS_ARE, "associations"),
+    (Kind::DBD_ACCOUNTS, Kind::DBD_ACCOUNTS_ARE, "accounts"),
+    (Kind::DBD_USERS, Kind::DBD_USERS_ARE, "users"),
+    (Kind::DBD_CLUSTERS, Kind::DBD_CLUSTERS_ARE, "clusters"),
 ];
 
 /// A database that says what it is told to say, and what it was asked.
@@ -204,12 +208,42 @@ fn a_newer_database_tells_more() {
     assert_eq!((heard.protocol, heard.warnings), (Protocol::V26_05, Vec::new()));
     let first = records.iter().find(|record| record.job_id == Some(1)).unwrap();
     assert!(first.sluid.as_deref().is_some_and(|sluid| sluid.len() == 14 && sluid.starts_with('s')), "{first:?}");
-    // associations are told by their numbers, and nobody is asked for more
-    let association = first.association.as_ref().unwrap();
-    assert!(association.account.is_none() && association.id.is_some(), "{association:?}");
-    assert!(told.asked.lock().unwrap().iter().all(|(kind, _)| Kind(*kind) != Kind::DBD_ASSOCIATIONS));
+    assert_eq!(first.association.as_ref().unwrap().account.as_deref(), Some("physics"));
     let names: Vec<_> = first.steps.iter().flatten().filter_map(|step| step.step_id.clone()).collect();
     assert_eq!(names, ["1.batch", "1.0", "1.1"]);
+}
+
+/// Asks for all that can be listed; how many there are of each.
+fn all_lists(told: &Told) -> Vec<Result<usize, Unanswered>> {
+    let asked = told.inquiry();
+    vec![
+        asked.tres().map(|listed| listed.all.len()),
+        asked.qos(&QosWanted::default()).map(|listed| listed.all.len()),
+        asked.associations(&AssociationsWanted::default()).map(|listed| listed.all.len()),
+        asked.accounts(&AccountsWanted::default()).map(|listed| listed.all.len()),
+        asked.users(&UsersWanted { wckeys: true, ..UsersWanted::default() }).map(|listed| listed.all.len()),
+        asked.clusters(&ClustersWanted::default()).map(|listed| listed.all.len()),
+    ]
+}
+
+#[test]
+fn lists_as_real_databases_pack_them() {
+    for (release, protocol) in [("24.11", Protocol::V24_11), ("26.05", Protocol::V26_05)] {
+        let told = Told::new(release, protocol);
+        let counts: Vec<usize> = all_lists(&told).into_iter().collect::<Result<_, _>>().unwrap();
+        assert_eq!(counts, [12, 2, 9, 3, 5, 1], "{release}");
+        let asked = told.inquiry();
+        let users = asked.users(&UsersWanted::default()).unwrap().all;
+        let alice = users.iter().find(|user| user.name.as_deref() == Some("alice")).unwrap();
+        assert_eq!(alice.default_account.as_deref(), Some("physics"));
+        let associations = asked.associations(&AssociationsWanted::default()).unwrap().all;
+        let of = |user: &str| associations.iter().find(|one| one.user.as_deref() == Some(user)).unwrap();
+        assert_eq!((of("alice").account.as_deref(), of("alice").id), (Some("physics"), Some(5)));
+        let cluster = asked.clusters(&ClustersWanted::default()).unwrap().all.remove(0);
+        assert_eq!((cluster.name.as_deref(), cluster.nodes.as_deref()), (Some("testcl"), Some("n[1-5]")));
+        let normal = asked.qos(&QosWanted::default()).unwrap().all.remove(0);
+        assert_eq!((normal.name.as_deref(), normal.usage_factor), (Some("normal"), Some(Num::Set(1.0))));
+    }
 }
 
 #[test]
@@ -359,7 +393,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_a_database_says_is_an_answer_or_a_fault(which in 0_usize..5, new: bool, spoilt in spoilt()) {
+    fn whatever_a_database_says_is_an_answer_or_a_fault(which in 0_usize..8, new: bool, spoilt in spoilt()) {
         let (release, protocol) = if new { ("26.05", Protocol::V26_05) } else { ("24.11", Protocol::V24_11) };
         let told = Told::new(release, protocol);
         let (asked, kind, honest) = match LISTS.get(which) {
@@ -368,6 +402,7 @@ proptest! {
         };
         told.says(asked, kind, spoilt.of(honest));
         let _ = told.records(&RecordsOf::All);
+        all_lists(&told);
     }
 }
 

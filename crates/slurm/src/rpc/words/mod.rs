@@ -1,6 +1,7 @@
 //! Numbers and bits as words of the API's vocabularies.
 
 pub(super) mod conf;
+pub(super) mod database;
 mod reasons;
 
 pub(super) use reasons::reason;
