@@ -73,7 +73,9 @@ impl Engine {
         let now = self.now();
         let absorbed =
             self.store.write_unsynced(move |connection| history::advance(connection, key, transition, now))?;
-        absorbed.iter().for_each(|absorbed| follow_up(&self.courier, &self.bell, absorbed));
+        if let Some(absorbed) = &absorbed {
+            follow_up(&self.courier, &self.bell, absorbed);
+        }
         Ok(absorbed.is_some())
     }
 

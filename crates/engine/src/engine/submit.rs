@@ -47,14 +47,14 @@ impl Engine {
             {
                 self.send_and_record(who, &prepared, intent)
             }
-            _ => self.record_and_send(who, prepared),
+            _ => self.record_and_send(who, &prepared),
         }
     }
 
-    fn record_and_send(&self, who: &Principal, new: Prepared<'_>) -> Result<Submitted, Error> {
+    fn record_and_send(&self, who: &Principal, new: &Prepared<'_>) -> Result<Submitted, Error> {
         let jobid = self.next_stamp(&new.place.prefix)?;
         let marker = create::marker(&jobid);
-        let recorded = match self.record_new(who, &new, jobid, (new.intent.clone(), &marker), self.now()) {
+        let recorded = match self.record_new(who, new, jobid, (new.intent.clone(), &marker), self.now()) {
             Ok(recorded) => recorded,
             // The same request may have come twice at once: then the other one's job is the answer.
             Err(error) => {

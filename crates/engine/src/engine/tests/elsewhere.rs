@@ -67,9 +67,7 @@ fn what_is_appended_while_a_run_is_recorded_comes_behind_that() {
         });
         // it has appended its row, and waits for the index with the history locked
         while std::fs::read_to_string(job.base.join("status.csv")).unwrap().lines().count() < 2 {
-            if canceled.is_finished() {
-                panic!("{:?}", canceled.join());
-            }
+            assert!(!canceled.is_finished(), "{:?}", canceled.join());
             std::thread::yield_now();
         }
         release.send(()).unwrap();

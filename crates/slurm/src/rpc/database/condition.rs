@@ -128,19 +128,23 @@ impl<'a> Condition<'a> {
         };
         let user = |login: &str, place: usize| {
             let unknown = || {
-                problem(Errno::USER_ID_UNKNOWN, format!("users[{place}]"), format!("Unable to resolve user: {login}"))
+                problem(Errno::USER_ID_UNKNOWN, &format!("users[{place}]"), format!("Unable to resolve user: {login}"))
             };
             login.parse().ok().or_else(|| people.user_number(login)).ok_or_else(unknown)
         };
         let group = |name: &str, place: usize| {
             let unknown = || {
-                problem(Errno::GROUP_ID_UNKNOWN, format!("groups[{place}]"), format!("Unable to resolve group: {name}"))
+                problem(
+                    Errno::GROUP_ID_UNKNOWN,
+                    &format!("groups[{place}]"),
+                    format!("Unable to resolve group: {name}"),
+                )
             };
             name.parse().ok().or_else(|| people.group_number(name)).ok_or_else(unknown)
         };
         let state = |word: &str, place: usize| {
             let unknown =
-                || problem(Errno::DATA_INVALID_FLAG, format!("state[{place}][0]"), format!("Unknown flag \"{word}\""));
+                || problem(Errno::DATA_INVALID_FLAG, &format!("state[{place}][0]"), format!("Unknown flag \"{word}\""));
             words::job_state_number(word).ok_or_else(unknown)
         };
         let job = |text: &String| JobRef::parse(text).map_err(|error| bad("step", error));
@@ -292,7 +296,7 @@ fn selected(jobs: &[&JobRef]) -> Result<Vec<Selected<'static>>, Problem> {
             Part::Task(task) => all.push(Selected { task: *task, ..one }),
             Part::Component(component) => all.push(Selected { component: *component, ..one }),
             Part::Tasks(tasks) => {
-                all.extend(tasks.iter().take(MOST_TASKS + 1).map(|task| Selected { task, ..one.clone() }))
+                all.extend(tasks.iter().take(MOST_TASKS + 1).map(|task| Selected { task, ..one.clone() }));
             }
         }
     }
@@ -330,9 +334,9 @@ fn named(cluster: &str) -> Answer<String> {
 }
 
 fn bad(parameter: &str, why: impl Display) -> Problem {
-    problem(Errno::REST_INVALID_QUERY, parameter.to_owned(), why.to_string())
+    problem(Errno::REST_INVALID_QUERY, parameter, why.to_string())
 }
 
-fn problem(errno: Errno, place: String, description: String) -> Problem {
+fn problem(errno: Errno, place: &str, description: String) -> Problem {
     Problem { description, errno, source: format!("#/{place}/") }
 }

@@ -8,7 +8,7 @@ use super::lists::{
     Account, AccountsOf, Cluster, ClustersOf, Instance, InstancesOf, OldUser, User, UsersOf, WcKey, WcKeysOf,
 };
 use super::records;
-use super::show_lists::Lists;
+use super::show_lists::{self, Lists};
 use super::talk::{Talk, each};
 use super::wanted::{Associations, DELETED, Qos, Tres};
 use crate::books::{AccountsWanted, AssociationsWanted, ClustersWanted, Level, QosWanted, UsersWanted, WcKeysWanted};
@@ -38,7 +38,7 @@ impl Inquiry {
         self.listed(Kind::DBD_TRES, &Tres::default(), |_, reply, _| {
             let mut all = Vec::new();
             each(reply, Kind::DBD_TRES, Kind::DBD_TRES_ARE, &mut |tres: records::Tres<'_>| {
-                all.push(super::show_lists::tres(&tres));
+                all.push(show_lists::tres(&tres));
             })?;
             Ok(all)
         })
@@ -46,7 +46,7 @@ impl Inquiry {
 
     /// The qualities of service that are wanted.
     pub fn qos(&self, wanted: &QosWanted) -> Answered<objects::Qos> {
-        let modes = wanted.preempt_modes.iter().filter_map(|mode| super::show_lists::preempt_mode(mode));
+        let modes = wanted.preempt_modes.iter().filter_map(|mode| show_lists::preempt_mode(mode));
         let condition = Qos {
             descriptions: any(&wanted.descriptions),
             flags: if wanted.deleted { DELETED as u16 } else { 0 },
@@ -92,7 +92,7 @@ impl Inquiry {
         self.listed(Kind::DBD_ACCOUNTS, &condition, |_, reply, _| {
             let mut all = Vec::new();
             each(reply, Kind::DBD_ACCOUNTS, Kind::DBD_ACCOUNTS_ARE, &mut |account: Account<'_>| {
-                all.push(super::show_lists::account(&account));
+                all.push(show_lists::account(&account));
             })?;
             Ok(all)
         })
@@ -117,13 +117,12 @@ impl Inquiry {
             with_wckeys: wanted.wckeys.into(),
         };
         self.listed(Kind::DBD_USERS, &condition, |talk, reply, _| {
-            let lists = if wanted.wckeys { Lists::ask(talk)? } else { Lists::default() };
             let mut all = Vec::new();
             if talk.protocol() >= Protocol::V25_11 {
-                let found = &mut |user: Flagged<User<'_>>| all.push(lists.user(&user.0.unwrap_or_default()));
+                let found = &mut |user: Flagged<User<'_>>| all.push(show_lists::user(&user.0.unwrap_or_default()));
                 each(reply, Kind::DBD_USERS, Kind::DBD_USERS_ARE, found)?;
             } else {
-                let found = &mut |user: OldUser<'_>| all.push(lists.user(&user.renewed()));
+                let found = &mut |user: OldUser<'_>| all.push(show_lists::user(&user.renewed()));
                 each(reply, Kind::DBD_USERS, Kind::DBD_USERS_ARE, found)?;
             }
             Ok(all)
@@ -141,10 +140,9 @@ impl Inquiry {
             with_deleted: wanted.deleted.into(),
             ..WcKeysOf::default()
         };
-        self.listed(Kind::DBD_WCKEYS, &condition, |talk, reply, _| {
-            let lists = Lists::ask(talk)?;
+        self.listed(Kind::DBD_WCKEYS, &condition, |_, reply, _| {
             let mut all = Vec::new();
-            let found = &mut |key: WcKey<'_>| all.push(lists.wckey(&key));
+            let found = &mut |key: WcKey<'_>| all.push(show_lists::wckey(&key));
             each(reply, Kind::DBD_WCKEYS, Kind::DBD_WCKEYS_ARE, found)?;
             Ok(all)
         })
@@ -182,7 +180,7 @@ impl Inquiry {
         self.listed(Kind::DBD_INSTANCES, &condition, |_, reply, _| {
             let mut all = Vec::new();
             each(reply, Kind::DBD_INSTANCES, Kind::DBD_INSTANCES_ARE, &mut |one: Instance<'_>| {
-                all.push(super::show_lists::instance(&one));
+                all.push(show_lists::instance(&one));
             })?;
             Ok(all)
         })

@@ -128,7 +128,7 @@ impl Jobs<'_> {
             names: filename::Names {
                 step: (step.id.step < GREATEST_STEP).then_some(step.id.step),
                 node: hosts.as_ref().and_then(|hosts| hosts.first().cloned()).unwrap_or_default(),
-                ..self.names(job)
+                ..names(job)
             },
             directory: step.directory.string().unwrap_or_default(),
             slash: true,
@@ -225,20 +225,20 @@ impl Jobs<'_> {
         let node =
             if new { first(job.nodes) } else { job.steps.first().map(|step| first(step.nodes)).unwrap_or_default() };
         Files {
-            names: filename::Names { node, ..self.names(job) },
+            names: filename::Names { node, ..names(job) },
             directory: job.directory.string().unwrap_or_default(),
             slash: new,
         }
     }
+}
 
-    fn names(&self, job: &records::Job<'_>) -> filename::Names {
-        filename::Names {
-            job: job.number.into(),
-            array: (job.array_id != 0).then_some((job.array_id.into(), job.array_task.into())),
-            name: job.name.string().unwrap_or_default(),
-            user: job.login.string().unwrap_or_default(),
-            ..filename::Names::default()
-        }
+fn names(job: &records::Job<'_>) -> filename::Names {
+    filename::Names {
+        job: job.number.into(),
+        array: (job.array_id != 0).then_some((job.array_id.into(), job.array_task.into())),
+        name: job.name.string().unwrap_or_default(),
+        user: job.login.string().unwrap_or_default(),
+        ..filename::Names::default()
     }
 }
 
@@ -269,10 +269,11 @@ pub(super) fn qos_name(names: &QosNames, id: u32, warnings: &mut Warnings) -> St
     if id == 0 || u64::from(id) == INFINITE {
         return String::new();
     }
-    names.of(id).map(str::to_owned).unwrap_or_else(|| {
-        warnings.push(("data_parser_p_dump_QOS_ID", format!("Unknown QOS with id#{id}. Unable to dump QOS.")));
-        "Unknown".to_owned()
-    })
+    if let Some(name) = names.of(id) {
+        return name.to_owned();
+    }
+    warnings.push(("data_parser_p_dump_QOS_ID", format!("Unknown QOS with id#{id}. Unable to dump QOS.")));
+    "Unknown".to_owned()
 }
 
 /// An association in few words.

@@ -10,7 +10,6 @@ use crate::rpc::codec::{Text, num32, real};
 use crate::rpc::error::Error;
 use crate::rpc::show::{int, wide};
 use crate::rpc::words;
-use crate::table::Flags;
 
 /// What lists name by numbers.
 #[derive(Debug, Default)]
@@ -24,8 +23,8 @@ impl Lists {
         Ok(Self { resources: Resources::ask(talk)?, qos: QosNames::ask(talk)? })
     }
 
-    fn tres(&self, text: Text<'_>) -> Option<Vec<Tres>> {
-        Some(amounts(&self.resources, text))
+    fn tres(&self, text: Text<'_>) -> Vec<Tres> {
+        amounts(&self.resources, text)
     }
 
     /// A quality of service.
@@ -44,23 +43,23 @@ impl Lists {
             limits_max_jobs_active_jobs_per_user: Some(num32(one.jobs_per_user)),
             limits_max_jobs_per_account: Some(num32(one.submitted_per_account)),
             limits_max_jobs_per_user: Some(num32(one.submitted_per_user)),
-            limits_max_tres_total: self.tres(one.group_tres),
-            limits_max_tres_minutes_total: self.tres(one.group_minutes),
-            limits_max_tres_minutes_per_qos: self.tres(one.group_running_minutes),
-            limits_max_tres_minutes_per_job: self.tres(one.minutes_per_job),
-            limits_max_tres_minutes_per_account: self.tres(one.running_minutes_per_account),
-            limits_max_tres_minutes_per_user: self.tres(one.running_minutes_per_user),
-            limits_max_tres_per_account: self.tres(one.tres_per_account),
-            limits_max_tres_per_job: self.tres(one.tres_per_job),
-            limits_max_tres_per_node: self.tres(one.tres_per_node),
-            limits_max_tres_per_user: self.tres(one.tres_per_user),
+            limits_max_tres_total: Some(self.tres(one.group_tres)),
+            limits_max_tres_minutes_total: Some(self.tres(one.group_minutes)),
+            limits_max_tres_minutes_per_qos: Some(self.tres(one.group_running_minutes)),
+            limits_max_tres_minutes_per_job: Some(self.tres(one.minutes_per_job)),
+            limits_max_tres_minutes_per_account: Some(self.tres(one.running_minutes_per_account)),
+            limits_max_tres_minutes_per_user: Some(self.tres(one.running_minutes_per_user)),
+            limits_max_tres_per_account: Some(self.tres(one.tres_per_account)),
+            limits_max_tres_per_job: Some(self.tres(one.tres_per_job)),
+            limits_max_tres_per_node: Some(self.tres(one.tres_per_node)),
+            limits_max_tres_per_user: Some(self.tres(one.tres_per_user)),
             limits_max_wall_clock_per_qos: Some(num32(one.group_wall)),
             limits_max_wall_clock_per_job: Some(num32(one.wall_per_job)),
             limits_max_accruing_per_account: Some(num32(one.accruing_per_account)),
             limits_max_accruing_per_user: Some(num32(one.accruing_per_user)),
             limits_factor: Some(real(one.limit_factor)),
             limits_min_priority_threshold: Some(num32(one.least_priority)),
-            limits_min_tres_per_job: self.tres(one.least_tres_per_job),
+            limits_min_tres_per_job: Some(self.tres(one.least_tres_per_job)),
             name: one.name.string(),
             preempt_list: Some(list.collect()),
             preempt_mode: Some(words::database::preempt_modes(one.preempt_mode)),
@@ -96,13 +95,13 @@ impl Lists {
             max_jobs_active: Some(num32(one.jobs)),
             max_jobs_accruing: Some(num32(one.accruing)),
             max_jobs_total: Some(num32(one.submitted)),
-            max_tres_total: self.tres(one.group_tres),
-            max_tres_group_minutes: self.tres(one.group_minutes),
-            max_tres_group_active: self.tres(one.group_running_minutes),
-            max_tres_minutes_total: self.tres(one.running_minutes),
-            max_tres_minutes_per_job: self.tres(one.minutes_per_job),
-            max_tres_per_job: self.tres(one.tres_per_job),
-            max_tres_per_node: self.tres(one.tres_per_node),
+            max_tres_total: Some(self.tres(one.group_tres)),
+            max_tres_group_minutes: Some(self.tres(one.group_minutes)),
+            max_tres_group_active: Some(self.tres(one.group_running_minutes)),
+            max_tres_minutes_total: Some(self.tres(one.running_minutes)),
+            max_tres_minutes_per_job: Some(self.tres(one.minutes_per_job)),
+            max_tres_per_job: Some(self.tres(one.tres_per_job)),
+            max_tres_per_node: Some(self.tres(one.tres_per_node)),
             max_per_account_wall_clock: Some(num32(one.group_wall)),
             id: int(one.id),
             id_old: Some(association_short(one)),
@@ -118,34 +117,6 @@ impl Lists {
         }
     }
 
-    /// A user.
-    pub(super) fn user(&self, user: &User<'_>) -> objects::User {
-        objects::User {
-            administrator_level: Some(words::database::level(user.level)),
-            associations: Some(shorts(user.associations.as_deref())),
-            coordinators: Some(coordinators(user.coordinators.as_deref())),
-            default_qos: int(user.default_qos),
-            default_account: user.default_account.string(),
-            default_wckey: user.default_wckey.string(),
-            flags: Some(words::database::user_flags(user.flags)),
-            name: user.name.string(),
-            old_name: user.old_name.string(),
-            wckeys: Some(user.wckeys.iter().flatten().map(|key| self.wckey(key)).collect()),
-        }
-    }
-
-    /// A workload key.
-    pub(super) fn wckey(&self, key: &WcKey<'_>) -> objects::WcKey {
-        objects::WcKey {
-            accounting: Some(accounting(key.accounting.as_deref().unwrap_or_default())),
-            cluster: key.cluster.string(),
-            id: int(key.id),
-            name: key.name.string(),
-            user: key.user.string(),
-            flags: Some(words::database::wckey_flags(key.flags)),
-        }
-    }
-
     /// A cluster.
     pub(super) fn cluster(&self, cluster: &Cluster<'_>) -> objects::Cluster {
         objects::Cluster {
@@ -156,9 +127,37 @@ impl Lists {
             nodes: cluster.nodes.string(),
             associations_root: Some(association_short(&cluster.root)),
             rpc_version: int(cluster.protocol),
-            tres: self.tres(cluster.tres),
+            tres: Some(self.tres(cluster.tres)),
             select_plugin: Some(String::new()),
         }
+    }
+}
+
+/// A user.
+pub(super) fn user(user: &User<'_>) -> objects::User {
+    objects::User {
+        administrator_level: Some(words::database::level(user.level)),
+        associations: Some(shorts(user.associations.as_deref())),
+        coordinators: Some(coordinators(user.coordinators.as_deref())),
+        default_qos: int(user.default_qos),
+        default_account: user.default_account.string(),
+        default_wckey: user.default_wckey.string(),
+        flags: Some(words::database::user_flags(user.flags)),
+        name: user.name.string(),
+        old_name: user.old_name.string(),
+        wckeys: Some(user.wckeys.iter().flatten().map(wckey).collect()),
+    }
+}
+
+/// A workload key.
+pub(super) fn wckey(key: &WcKey<'_>) -> objects::WcKey {
+    objects::WcKey {
+        accounting: Some(accounting(key.accounting.as_deref().unwrap_or_default())),
+        cluster: key.cluster.string(),
+        id: int(key.id),
+        name: key.name.string(),
+        user: key.user.string(),
+        flags: Some(words::database::wckey_flags(key.flags)),
     }
 }
 

@@ -33,10 +33,13 @@ const LISTS: [(Kind, Kind, &str); 7] = [
     (Kind::DBD_CLUSTERS, Kind::DBD_CLUSTERS_ARE, "clusters"),
 ];
 
+/// The kinds and bodies of questions.
+type Asked = Arc<Mutex<Vec<(u16, Vec<u8>)>>>;
+
 /// A database that says what it is told to say, and what it was asked.
 struct Told {
     answers: Answers,
-    asked: Arc<Mutex<Vec<(u16, Vec<u8>)>>>,
+    asked: Asked,
     database: Arc<Database>,
 }
 
@@ -323,11 +326,11 @@ fn parameters_become_conditions() {
         ..DbdJobsQuery::default()
     };
     condition(&RecordsOf::Query(&query), |jobs| {
+        const NONE: u32 = 0xffff_fffe;
         assert_eq!((jobs.since, jobs.until, jobs.flags), (100, 101, 2));
         assert_eq!(jobs.clusters, Some(vec![Text::of("other")]));
         let steps: Vec<_> =
             jobs.steps.iter().flatten().map(|one| (one.id.job, one.task, one.component, one.id.step)).collect();
-        const NONE: u32 = 0xffff_fffe;
         assert_eq!(steps, [(7, 1, NONE, NONE), (7, 2, NONE, NONE), (8, NONE, 1, NONE), (9, NONE, NONE, 3)]);
     });
 }
