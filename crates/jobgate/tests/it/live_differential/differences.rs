@@ -36,7 +36,6 @@ const ALLOWED: &[(&str, std::ops::RangeInclusive<u32>, &str, &str)] = &[
     ("nodes?update_time=abc", 40..=45, "status", "it is the client's fault, as another bad parameter is"),
     ("reservation", 40..=44, "watts", "26.05 knows none any more, and shows an empty object instead of a number"),
     ("", 40..=45, "errors/-/description and more", "ours adds what the controller said, or what to do"),
-    ("?what=ever", 40..=45, "warnings/-/description", "our tables of parameters have other names"),
     ("shares", 42..=45, "fairshare/level", "slurmrestd 26.05 puts 2^64 in infinity's place"),
     ("shares", 42..=45, "warnings", "and warns of that each time"),
     ("node/", 40..=45, "nodes/-/partitions", "slurmrestd takes a single node for the cluster's first one"),
@@ -122,15 +121,14 @@ fn renamed(text: &str, from: &str, to: &str) -> String {
     whole + rest
 }
 
-/// A text without addresses of memory, and without the moment at which a job was submitted whose record is changed.
+/// A text without addresses of memory and the parentheses around them, without the moment at which a job was submitted whose
+/// record is changed, and without how a table of parameters is called.
 fn plain(text: &str) -> String {
-    let text = text.split_once(" submitted at ").map_or(text, |(job, _)| job);
-    match text.split_once("(0x") {
-        Some((before, after)) => match after.split_once(')') {
-            Some((_, after)) => format!("{before}(){after}"),
-            None => text.to_owned(),
-        },
-        None => text.to_owned(),
+    let before = |text: &str, what: &str| text.split_once(what).map_or(text, |(before, _)| before).to_owned();
+    let text = before(&before(text, " submitted at "), " in DATA_PARSER_");
+    match text.split_once("(0x").and_then(|(before, after)| Some((before, after.split_once(')')?.1))) {
+        Some((before, after)) => format!("{before}{after}"),
+        None => text.replace("()", ""),
     }
 }
 

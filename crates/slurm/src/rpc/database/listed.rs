@@ -33,9 +33,9 @@ pub struct Listed<T> {
 type Answered<T> = Result<Listed<T>, Unanswered>;
 
 impl Inquiry {
-    /// The trackable resources.
+    /// The trackable resources; as with slurmrestd, with those that nobody may ask for.
     pub fn tres(&self) -> Answered<objects::Tres> {
-        self.listed(Kind::DBD_TRES, &Tres::default(), |_, reply, _| {
+        self.listed(Kind::DBD_TRES, &Tres { deleted: 1, ..Tres::default() }, |_, reply, _| {
             let mut all = Vec::new();
             each(reply, Kind::DBD_TRES, Kind::DBD_TRES_ARE, &mut |tres: records::Tres<'_>| {
                 all.push(show_lists::tres(&tres));
