@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::times::Times;
-use super::tree::{CHECK_MARK, Counters, Node, date_form};
+use super::tree::{CHECK_MARK, Counters, Node, add_badges, date_form};
 use crate::calendar::{ChunkLength, spaced_date};
 use crate::databases::history::{Run, Try};
 use crate::expid::{Expid, Places};
@@ -256,18 +256,7 @@ fn folder_title(name: &str, counters: &Counters) -> String {
         (counters.running, "green", "; color:white", "RUNNING"),
         (counters.queuing, "pink", "", "QUEUING"),
     ];
-    for (count, color, text, name) in others.into_iter().filter(|other| other.0 > 0) {
-        title.extend([
-            " <span class='badge' style='background-color:",
-            color,
-            text,
-            "'>",
-            &count.to_string(),
-            " ",
-            name,
-            "</span>",
-        ]);
-    }
+    add_badges(&mut title, &others);
     title
 }
 

@@ -11,8 +11,8 @@ use super::facts::{Facts, JobFacts, package_code};
 use crate::jobs::Job;
 use crate::status::JobStatus;
 
-pub(super) use titles::uniform_tag;
 pub use titles::{CHECK_MARK, Counters, SOURCE, SYNC, TARGET, date_form, leaf_title, wrapper_tag};
+pub(super) use titles::{add_badges, uniform_tag};
 use titles::{folder_title, reference_tags};
 
 /// A folder or a job of the tree.

@@ -105,22 +105,28 @@ pub(super) fn folder_title(name: &str, counters: &Counters) -> String {
         (counters.queuing, "pink", "", "QUEUING"),
         (counters.held, "#fa8072", "; color:#fff", "HELD"),
     ];
-    for (count, color, text, name) in others.into_iter().filter(|other| other.0 > 0) {
-        title.extend([
-            " <span class='badge' style='background-color:",
-            color,
-            text,
-            "'>",
-            &count.to_string(),
-            " ",
-            name,
-            "</span>",
-        ]);
-    }
+    add_badges(&mut title, &others);
     if complete {
         title.push_str(CHECK_MARK);
     }
     title
+}
+
+/// Adds badges of those counts that are not 0: how many, the color behind, more of the style, the word.
+pub(in crate::views) fn add_badges(title: &mut String, counts: &[(usize, &str, &str, &str)]) {
+    for (count, color, style, word) in counts.iter().filter(|badge| badge.0 > 0) {
+        let count = count.to_string();
+        title.extend([
+            " <span class='badge' style='background-color:",
+            color,
+            style,
+            "'>",
+            &count,
+            " ",
+            word,
+            "</span>",
+        ]);
+    }
 }
 
 /// The badge of a date whose jobs are all in the same state; empty if they are not.

@@ -4,9 +4,7 @@
 use super::books::QosNames;
 use super::condition::{Unanswered, any};
 use super::inquiry::{Heard, Inquiry};
-use super::lists::{
-    Account, AccountsOf, Cluster, ClustersOf, Instance, InstancesOf, OldUser, User, UsersOf, WcKey, WcKeysOf,
-};
+use super::lists::{Account, AccountsOf, Cluster, ClustersOf, Instance, InstancesOf, User, UsersOf, WcKey, WcKeysOf};
 use super::records;
 use super::show_lists::{self, Lists};
 use super::talk::{Talk, each};
@@ -122,7 +120,7 @@ impl Inquiry {
                 let found = &mut |user: Flagged<User<'_>>| all.push(show_lists::user(&user.0.unwrap_or_default()));
                 each(reply, Kind::DBD_USERS, Kind::DBD_USERS_ARE, found)?;
             } else {
-                let found = &mut |user: OldUser<'_>| all.push(show_lists::user(&user.renewed()));
+                let found = &mut |user: User<'_>| all.push(show_lists::user(&user));
                 each(reply, Kind::DBD_USERS, Kind::DBD_USERS_ARE, found)?;
             }
             Ok(all)

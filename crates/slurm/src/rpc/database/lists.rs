@@ -21,26 +21,12 @@ layout! {
         organization: Text<'a>;
     }
 
-    /// A user, before 25.11.
-    OldUser<'a> {
-        level: u16;
-        associations: Option<Vec<Association<'a>>>;
-        coordinators: Option<Vec<Coordinator<'a>>>;
-        default_account: Text<'a>;
-        default_wckey: Text<'a>;
-        flags: u32;
-        name: Text<'a>;
-        old_name: Text<'a>;
-        number: u32;
-        wckeys: Option<Vec<WcKey<'a>>>;
-    }
-
     /// A user.
     User<'a> {
         level: u16;
         associations: Option<Vec<Association<'a>>>;
         coordinators: Option<Vec<Coordinator<'a>>>;
-        default_qos: u32;
+        default_qos: u32 => since(V25_11);
         default_account: Text<'a>;
         default_wckey: Text<'a>;
         flags: u32;

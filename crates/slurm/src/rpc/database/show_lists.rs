@@ -1,7 +1,7 @@
 //! Accounts, users, associations and so on as the objects of the API.
 
 use super::books::{QosNames, Resources};
-use super::lists::{Account, Cluster, Coordinator, Instance, OldUser, User, WcKey};
+use super::lists::{Account, Cluster, Coordinator, Instance, User, WcKey};
 use super::records::{self, Accounting};
 use super::show::{amounts, association_short, qos_name};
 use super::talk::Talk;
@@ -158,25 +158,6 @@ pub(super) fn wckey(key: &WcKey<'_>) -> objects::WcKey {
         name: key.name.string(),
         user: key.user.string(),
         flags: Some(words::database::wckey_flags(key.flags)),
-    }
-}
-
-impl<'a> OldUser<'a> {
-    /// The same as newer releases have it.
-    pub(super) fn renewed(self) -> User<'a> {
-        User {
-            level: self.level,
-            associations: self.associations,
-            coordinators: self.coordinators,
-            default_qos: 0,
-            default_account: self.default_account,
-            default_wckey: self.default_wckey,
-            flags: self.flags,
-            name: self.name,
-            old_name: self.old_name,
-            number: self.number,
-            wckeys: self.wckeys,
-        }
     }
 }
 
