@@ -6,7 +6,8 @@
 //! system and is found by its mark, if it was recorded; it is never sent again.
 
 use std::sync::Weak;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use jobgate_model::{Error, ErrorKind, JobId, NativeId, Principal, Remark, RunRef, RunRequest, State, Submission};
 
@@ -21,6 +22,10 @@ use crate::types::{Job, JobKey, Launched, NewJob, OnRefusal, Submitted};
 
 /// How much less the processor is needed for filling directories than for anything else (`nice`).
 const NICE: i32 = 10;
+/// Directories are filled when nothing was submitted for so long,
+const PAUSE: Duration = Duration::from_millis(100);
+/// but the first of them waits no longer than this.
+const UNFILLED: Duration = Duration::from_secs(5);
 
 /// A new job that is recorded.
 struct Recorded {
@@ -225,16 +230,29 @@ impl Engine {
         }
     }
 
-    /// Fills directories as they come, when nobody else needs the processor.
+    /// Fills directories, when nobody else needs the processor and the disk: where many jobs are submitted at once, new files
+    /// would take more of both than the submissions do.
     pub(super) fn keep_filling(engine: &Weak<Self>, keys: &Receiver<JobKey>) {
         // in Linux, this thread's only; as it was is good enough, too
         let _ = rustix::process::setpriority_process(None, NICE);
         if let Some(engine) = engine.upgrade() {
             engine.fill_rest();
         }
-        for key in keys {
-            let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else { return };
-            engine.fill(key);
+        while let Ok(first) = keys.recv() {
+            let (until, mut unfilled) = (Instant::now() + UNFILLED, vec![first]);
+            let ends = loop {
+                match keys.recv_timeout(PAUSE.min(until.saturating_duration_since(Instant::now()))) {
+                    Ok(key) => unfilled.push(key),
+                    Err(why) => break why == RecvTimeoutError::Disconnected,
+                }
+            };
+            for key in unfilled {
+                let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else { return };
+                engine.fill(key);
+            }
+            if ends {
+                return;
+            }
         }
     }
 

@@ -172,9 +172,18 @@ fn apply(connection: &Connection, record: &mut JobRecord, row: &Transition, now:
                 now
             ])?;
     }
-    // A late or repeated row stays in the history and changes nothing: final states stay final for their jobndx.
-    if step == Move::Legal {
-        show(record, row);
+    // A late or repeated row stays in the history and changes no state: final states stay final for their jobndx.
+    match step {
+        Move::Legal => show(record, row),
+        Move::Late if row.state == State::Queued => {
+            // psik writes a run's number when it has been started, and the run may be quicker: its number is known all the same
+            connection
+                .prepare_cached(
+                    "UPDATE run SET native = ?3, queued = ?4 WHERE job = ?1 AND jobndx = ?2 AND native IS NULL AND phase < 2",
+                )?
+                .execute(params![key, row.jobndx, row.info, row.time])?;
+        }
+        _ => {}
     }
     Ok(ours)
 }

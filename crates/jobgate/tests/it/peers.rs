@@ -135,6 +135,8 @@ fn we_cancel_and_restart_psiks_jobs() {
         let spec = json!({"script": "if [ $jobndx = 1 ]; then sleep 600 & echo $!; wait; else echo again; fi"});
         let jobid = original.submit(&spec);
         home.wait_row(&jobid, 1, &["active"]);
+        // with its number, which psik may write after it
+        home.wait_row(&jobid, 1, &["queued"]);
         let sleeper: u32 =
             wait_for("the script's child", SOON, || home.read(&jobid, "log/stdout.1").trim().parse().ok());
         home.ok(&["cancel", &jobid]);

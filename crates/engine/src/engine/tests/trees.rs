@@ -29,6 +29,23 @@ fn psiks_own_jobs_are_taken_in_followed_and_dropped() {
 }
 
 #[test]
+fn a_run_of_psiks_that_was_quicker_than_its_number_can_be_canceled() {
+    let bench = Bench::new();
+    let base = bench.prefix().join("123.456");
+    let at = |time, jobndx, state, info: &str| Transition { time, jobndx, state, info: info.into() };
+    let rows = [at(1.0, 0, New, "{}"), at(3.0, 1, Active, ""), at(2.0, 1, Queued, "4711")];
+    let spec = JobSpec { directory: Some("/".into()), ..JobSpec::new("sleep 60") };
+    tree::create(&base, &spec, &rows).unwrap();
+    bench.engine.adopt().unwrap();
+    let job = bench.engine.find(&me(), Need::Read, None, &JobId::parse("123.456").unwrap()).unwrap();
+    assert_eq!(job.state, Active);
+    bench.engine.cancel(&me(), job.key).unwrap();
+    let canceled = bench.batch.canceled.lock().unwrap();
+    let [run] = canceled.as_slice() else { panic!("{canceled:?}") };
+    assert_eq!((run.native.as_ref().map(|native| native.0.as_str()), run.since), (Some("4711"), 2.0));
+}
+
+#[test]
 fn the_index_is_rebuilt_from_the_tree() {
     let bench = Bench::new();
     let job = bench.run(JobSpec::new("true"));
