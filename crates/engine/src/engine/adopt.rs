@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::AtFlags;
+use rustix::io::Errno;
 
 use jobgate_model::{BackendConfig, Error, Established, Generation, JobId, Principal, State};
 
@@ -161,7 +162,11 @@ impl Engine {
                 path.extend_from_slice(b"/status.csv");
                 let size =
                     rustix::fs::statat(&opened, path.as_slice(), AtFlags::SYMLINK_NOFOLLOW).map(|stat| stat.st_size);
-                if size != Ok(offset.cast_signed()) {
+                let is_filled_soon = || {
+                    let jobid = std::str::from_utf8(name).ok().and_then(|name| JobId::parse(name).ok());
+                    size == Err(Errno::NOENT) && jobid.is_some_and(|jobid| self.is_filled_soon(&jobid))
+                };
+                if size != Ok(offset.cast_signed()) && !is_filled_soon() {
                     tally.changed += u64::from(self.by_key(key).and_then(|record| self.look(record)).is_ok());
                 }
                 continue;

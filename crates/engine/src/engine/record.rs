@@ -147,6 +147,7 @@ impl Engine {
                     arrivals.push(self.arrival(&record, tail, Look::Tail(None)));
                 }
                 Ok(size) if size == record.offset && size > 0 => {}
+                Ok(0) if self.is_filled_soon(&record.job.jobid) => {}
                 _ => drop(self.look(record)),
             }
         }

@@ -230,6 +230,11 @@ impl Engine {
         }
     }
 
+    /// Whether a directory in which there is nothing is one that this process fills in a moment.
+    pub(super) fn is_filled_soon(&self, jobid: &JobId) -> bool {
+        self.filling.get().is_some() && self.now() - jobid.number() < 2.0 * UNFILLED.as_secs_f64()
+    }
+
     /// Fills directories, when nobody else needs the processor and the disk: where many jobs are submitted at once, new files
     /// would take more of both than the submissions do.
     pub(super) fn keep_filling(engine: &Weak<Self>, keys: &Receiver<JobKey>) {
