@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use jobgate_slurm::cluster::{Answer, Fault};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::jwt::SharedKey;
-use jobgate_slurm::ledger::{self, Ledger};
+use jobgate_slurm::ledger::{self, Ledger, Question, Told};
 use jobgate_slurm::objects::{DbdJobsQuery, JobRecord};
 use jobgate_slurm::rpc::{
     Client, Controller, Credential, Database, Error, Fresh, Inquiry, Limits, Moment, Outline, People, Protocol,
@@ -214,6 +214,15 @@ impl Remote {
         self.ledger.as_deref().ok_or_else(|| {
             if self.database.is_some() {
                 let why =
+    /// Asks whoever answers for what the accounting database is not asked itself.
+    fn accounting(&self, credential: &Credential, question: &Question) -> Answer<Told> {
+        let told = self.ledger()?.ask(credential, question);
+        if let Some(database) = self.database.as_ref().filter(|_| !question.is_read()) {
+            database.changed();
+        }
+        told
+    }
+
                     "this is not asked of slurmdbd itself: it needs a slurmrestd (`slurmrestd` in [slurm.accounting])";
                 return Fault::new(Errno::NOT_SUPPORTED, why);
             }

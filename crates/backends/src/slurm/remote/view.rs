@@ -433,7 +433,7 @@ impl Seen for RemoteView {
     }
 
     fn accounting(&self, question: &Question) -> Answer<Told> {
-        self.remote.ledger()?.ask(&self.credential, question)
+        self.remote.accounting(&self.credential, question)
     }
 
     fn database(&self) -> Option<Inquiry> {
