@@ -11,6 +11,7 @@ mod kept;
 mod lent;
 mod marker;
 mod names;
+mod news;
 mod orders;
 mod view;
 
@@ -40,6 +41,7 @@ pub use credentials::Munge;
 pub use described::Described;
 use kept::Kept;
 use names::NameBook;
+use news::Waiting;
 pub use view::RemoteView;
 
 /// So old may be what is known of the cluster's configuration.
@@ -100,6 +102,7 @@ pub struct Remote {
     wire: Arc<Wire>,
     credentials: Credentials,
     classes: Classes,
+    waiting: Waiting,
     ledger: Option<Arc<dyn Ledger>>,
     database: Option<Arc<Database>>,
     pub(crate) programs: SlurmPrograms,
@@ -137,6 +140,7 @@ impl Remote {
             wire: Arc::new(wire),
             credentials: Credentials::new(settings.key, settings.munge),
             classes: Classes::default(),
+            waiting: Waiting::default(),
             ledger: settings.ledger,
             database: settings.database,
             programs: settings.programs,
@@ -210,10 +214,6 @@ impl Remote {
         Some(self.database.as_ref()?.asked_by(credential.clone(), self.name(), people))
     }
 
-    fn ledger(&self) -> Answer<&dyn Ledger> {
-        self.ledger.as_deref().ok_or_else(|| {
-            if self.database.is_some() {
-                let why =
     /// Asks whoever answers for what the accounting database is not asked itself.
     fn accounting(&self, credential: &Credential, question: &Question) -> Answer<Told> {
         let told = self.ledger()?.ask(credential, question);
@@ -223,6 +223,10 @@ impl Remote {
         told
     }
 
+    fn ledger(&self) -> Answer<&dyn Ledger> {
+        self.ledger.as_deref().ok_or_else(|| {
+            if self.database.is_some() {
+                let why =
                     "this is not asked of slurmdbd itself: it needs a slurmrestd (`slurmrestd` in [slurm.accounting])";
                 return Fault::new(Errno::NOT_SUPPORTED, why);
             }
