@@ -173,6 +173,12 @@ pub trait Cluster: Send + Sync + Debug {
     /// How far what it lists has changed. Cheap.
     fn stamp(&self, of: Listed) -> Answer<Stamp>;
 
+    /// The same for somebody who has all of it until `has` (unix seconds), and wants what is newer.
+    fn stamp_after(&self, of: Listed, has: u64) -> Answer<Stamp> {
+        let _ = has;
+        self.stamp(of)
+    }
+
     /// Calls `each` with every job that is wanted, in the order of their numbers.
     fn jobs(&self, wanted: &JobsWanted, each: &mut dyn FnMut(Job)) -> Answer<()>;
 

@@ -290,6 +290,35 @@ fn a_hundred_clients_are_no_more_to_the_controller_than_one() {
 }
 
 #[test]
+fn who_has_all_that_is_known_gets_what_is_newer() {
+    let Some(cluster) = Cluster::alone() else { return };
+    let (gateway, _home) = gateway(&cluster, "freshness = \"3s\"");
+    let token = cluster.token("alice");
+    let nodes = "/slurm/v0.0.42/nodes";
+    let known = with_token(gateway.client(), &token).get(nodes).json()["last_update"]["number"].clone();
+    cluster.ok("root", &["scontrol", "update", "nodename=n3", "comment=newer"]);
+    let before = questions(&cluster);
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let answer = with_token(gateway.client(), &token).get(&format!("{nodes}?update_time={known}"));
+                let newer = answer.json()["nodes"].as_array().unwrap().iter().any(|node| node["comment"] == "newer");
+                assert!(newer, "{}", answer.text());
+            });
+        }
+    });
+    let asked = questions(&cluster) - before;
+    cluster.ok("root", &["scontrol", "update", "nodename=n3", "comment="]);
+    // nodes with their partitions, and the configuration that may be looked at meanwhile
+    assert!((1..=3).contains(&asked), "the controller was asked {asked} times");
+    // what nobody can have yet is not waited for
+    let begun = Instant::now();
+    let future = with_token(gateway.client(), &token).get(&format!("{nodes}?update_time=4102444800"));
+    assert_eq!(future.status, 304, "{}", future.text());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn what_was_known_is_shown_while_the_controller_is_away() {
     let Some(cluster) = Cluster::alone() else { return };
     let (gateway, _home) = gateway(&cluster, "freshness = \"0s\"\ntimeout = \"3s\"");

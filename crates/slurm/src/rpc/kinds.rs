@@ -25,6 +25,8 @@ kinds! {
     LICENSES = 1021;
     /// The answer: licences.
     LICENSES_ARE = 1022;
+    /// What was said so far to a database is one thing.
+    DBD_END = 1401;
     /// Which accounts are there?
     DBD_ACCOUNTS = 1409;
     /// Which associations are there?

@@ -11,6 +11,7 @@ mod kept;
 mod lent;
 mod marker;
 mod names;
+mod news;
 mod orders;
 mod view;
 
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use jobgate_slurm::cluster::{Answer, Fault};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::jwt::SharedKey;
-use jobgate_slurm::ledger::{self, Ledger};
+use jobgate_slurm::ledger::{self, Ledger, Question, Told};
 use jobgate_slurm::objects::{DbdJobsQuery, JobRecord};
 use jobgate_slurm::rpc::{
     Client, Controller, Credential, Database, Error, Fresh, Inquiry, Limits, Moment, Outline, People, Protocol,
@@ -40,6 +41,7 @@ pub use credentials::Munge;
 pub use described::Described;
 use kept::Kept;
 use names::NameBook;
+use news::Waiting;
 pub use view::RemoteView;
 
 /// So old may be what is known of the cluster's configuration.
@@ -100,6 +102,7 @@ pub struct Remote {
     wire: Arc<Wire>,
     credentials: Credentials,
     classes: Classes,
+    waiting: Waiting,
     ledger: Option<Arc<dyn Ledger>>,
     database: Option<Arc<Database>>,
     pub(crate) programs: SlurmPrograms,
@@ -137,6 +140,7 @@ impl Remote {
             wire: Arc::new(wire),
             credentials: Credentials::new(settings.key, settings.munge),
             classes: Classes::default(),
+            waiting: Waiting::default(),
             ledger: settings.ledger,
             database: settings.database,
             programs: settings.programs,
@@ -208,6 +212,15 @@ impl Remote {
     fn inquiry(&self, credential: &Credential) -> Option<Inquiry> {
         let people = Arc::clone(&self.wire.names) as Arc<dyn People>;
         Some(self.database.as_ref()?.asked_by(credential.clone(), self.name(), people))
+    }
+
+    /// Asks whoever answers for what the accounting database is not asked itself.
+    fn accounting(&self, credential: &Credential, question: &Question) -> Answer<Told> {
+        let told = self.ledger()?.ask(credential, question);
+        if let Some(database) = self.database.as_ref().filter(|_| !question.is_read()) {
+            database.changed();
+        }
+        told
     }
 
     fn ledger(&self) -> Answer<&dyn Ledger> {

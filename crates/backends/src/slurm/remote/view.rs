@@ -16,6 +16,7 @@ use jobgate_slurm::site::{Age, Seen};
 use super::away::down;
 use super::classes::Class;
 use super::kept::{Asked, Glimpse, Kept};
+use super::news::stamp;
 use super::{Remote, Wire, marker};
 
 /// A real cluster as one caller sees it, for one request.
@@ -24,9 +25,11 @@ pub struct RemoteView {
     pub(super) remote: Arc<Remote>,
     pub(super) login: String,
     pub(super) credential: Credential,
-    class: Arc<Class>,
+    pub(super) class: Arc<Class>,
     /// What was asked for earlier is too old.
-    since: Instant,
+    pub(super) first: Instant,
+    /// The same since somebody has waited for news.
+    pub(super) later: OnceLock<Instant>,
     jobs: OnceLock<Glimpse<Jobs>>,
     nodes: OnceLock<Glimpse<Listing<Node>>>,
     partitions: OnceLock<Glimpse<Listing<Partition>>>,
@@ -65,7 +68,8 @@ impl RemoteView {
             login,
             credential,
             class,
-            since,
+            first: since,
+            later: OnceLock::new(),
             jobs: OnceLock::new(),
             nodes: OnceLock::new(),
             partitions: OnceLock::new(),
@@ -87,7 +91,7 @@ impl RemoteView {
         ask: impl FnOnce(&Wire, &Credential, Option<u64>) -> Asked<T> + Send + 'static,
     ) -> Answer<Glimpse<T>> {
         let credential = self.credential.clone();
-        let glimpse = kept.get(&self.remote.wire, self.since, move |wire, since| ask(wire, &credential, since))?;
+        let glimpse = kept.get(&self.remote.wire, self.since(), move |wire, since| ask(wire, &credential, since))?;
         self.note(&glimpse);
         Ok(glimpse)
     }
@@ -133,7 +137,7 @@ impl RemoteView {
 
     /// What there is of a job: it, the tasks of the array or the components of the heterogeneous job with this number.
     fn one_job(&self, id: u32) -> Answer<Glimpse<Jobs>> {
-        if let Some(glimpse) = self.class.jobs.peek(self.since) {
+        if let Some(glimpse) = self.class.jobs.peek(self.since()) {
             self.note(&glimpse);
             return Ok(glimpse);
         }
@@ -213,12 +217,6 @@ fn leaves_defaults_out(release: &str) -> bool {
     matches!((parts.next(), parts.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < (25, 5))
 }
 
-/// When a listing changed last.
-fn stamp<T>(glimpse: &Glimpse<Listing<T>>) -> Stamp {
-    let changed = glimpse.value.last_update;
-    Stamp { number: glimpse.number, changed, known: changed + glimpse.lasted.as_secs(), backfill: 0 }
-}
-
 /// Whether a job is the one with this number, or part of the array or the heterogeneous job with it.
 fn is_of(job: &Job, id: i64) -> bool {
     let is = |number: Option<jobgate_slurm::table::Num<u32>>| {
@@ -239,7 +237,7 @@ impl Cluster for RemoteView {
     fn ping(&self) -> Vec<ControllerPing> {
         let wire = &self.remote.wire;
         let credential = self.credential.clone();
-        let asked = self.class.pings.get(wire, self.since, move |wire, _| {
+        let asked = self.class.pings.get(wire, self.since(), move |wire, _| {
             let pings = wire.client.ping(&credential);
             Ok(Fresh::New((pings, None)))
         });
@@ -261,6 +259,11 @@ impl Cluster for RemoteView {
             Listed::Reservations => stamp(self.reservation_list()?),
             Listed::Licenses => stamp(self.license_list()?),
         })
+    }
+
+    fn stamp_after(&self, of: Listed, has: u64) -> Answer<Stamp> {
+        self.wait_for_news(of, has);
+        self.stamp(of)
     }
 
     fn jobs(&self, wanted: &JobsWanted, each: &mut dyn FnMut(Job)) -> Answer<()> {
@@ -433,7 +436,7 @@ impl Seen for RemoteView {
     }
 
     fn accounting(&self, question: &Question) -> Answer<Told> {
-        self.remote.ledger()?.ask(&self.credential, question)
+        self.remote.accounting(&self.credential, question)
     }
 
     fn database(&self) -> Option<Inquiry> {

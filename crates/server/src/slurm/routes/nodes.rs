@@ -1,6 +1,6 @@
 //! Nodes.
 
-use jobgate_slurm::cluster::{Fault, Listed, Stamp};
+use jobgate_slurm::cluster::{Answer, Fault, Listed, Stamp};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::hostlist::Hostlist;
 use jobgate_slurm::objects::{CreateNodeReq, JobQuery, NodeUpdate, NodesResp};
@@ -29,7 +29,7 @@ pub(super) fn show(call: &mut Call) -> Outcome {
 fn query(call: &mut Call, name: Option<&str>) -> Outcome {
     let query: JobQuery = call.read_query("_dump_nodes")?;
     let failed = failed("_dump_nodes", "Unable to query nodes");
-    let stamp = call.cluster().stamp(Listed::Nodes).map_err(&failed)?;
+    let stamp = stamp(call, Listed::Nodes, query.update_time).map_err(&failed)?;
     if unchanged(query.update_time, stamp) {
         return Ok(Reply::not_modified());
     }
@@ -46,6 +46,14 @@ fn query(call: &mut Call, name: Option<&str>) -> Outcome {
     };
     let last_update = Some(Time::at(stamp.known));
     Ok(call.answer(NodesResp { nodes: Some(nodes), last_update, ..NodesResp::default() }))
+}
+
+/// How far something has changed; who has what is known of it gets what is newer.
+pub(super) fn stamp(call: &Call, of: Listed, since: Option<Time>) -> Answer<Stamp> {
+    match since.and_then(Time::seconds) {
+        Some(has) => call.cluster().stamp_after(of, has),
+        None => call.cluster().stamp(of),
+    }
 }
 
 /// Whether nothing has changed since a time that the client gives. What changed within that second may have done so after it

@@ -9,7 +9,7 @@ use jobgate_slurm::table::Time;
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome, failed};
 use super::super::error::{Failure, Followed};
-use super::nodes::unchanged;
+use super::nodes::{stamp, unchanged};
 use super::words::missing;
 
 /// `GET /slurm/V/partitions`
@@ -26,7 +26,7 @@ pub(super) fn show(call: &mut Call) -> Outcome {
 fn query(call: &mut Call, name: Option<&str>) -> Outcome {
     let query: JobQuery = call.read_query("op_handler_partitions")?;
     let failed = failed("slurm_load_partitions()", "Unable to query partitions");
-    let stamp = call.cluster().stamp(Listed::Partitions).map_err(&failed)?;
+    let stamp = stamp(call, Listed::Partitions, query.update_time).map_err(&failed)?;
     if unchanged(query.update_time, stamp) {
         return Ok(Reply::not_modified());
     }

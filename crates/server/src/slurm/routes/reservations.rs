@@ -8,7 +8,7 @@ use jobgate_slurm::table::Time;
 use super::super::answer::Reply;
 use super::super::call::{Call, Outcome, failed};
 use super::super::error::{Failure, Followed};
-use super::nodes::unchanged;
+use super::nodes::{stamp, unchanged};
 
 /// What is shown of a time that was not given.
 const UNSAID: u64 = 0xffff_fffe;
@@ -31,7 +31,7 @@ fn query(call: &mut Call, name: Option<&str>) -> Outcome {
     const LOAD: &str = "slurm_load_reservations()";
     let query: ConfQuery = call.read_query("op_handler_reservations")?;
     let failed = failed(LOAD, "Unable to query reservations");
-    let stamp = call.cluster().stamp(Listed::Reservations).map_err(&failed)?;
+    let stamp = stamp(call, Listed::Reservations, query.update_time).map_err(&failed)?;
     if unchanged(query.update_time, stamp) {
         return Ok(Reply::not_modified());
     }

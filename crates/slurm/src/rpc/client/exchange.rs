@@ -37,10 +37,14 @@ impl Exchange<'_> {
         end: Instant,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Vec<u8>, Error> {
-        let mut timed = Timed { stream, end };
-        timed.write_all(message).map_err(|source| self.broken(source))?;
+        self.say(stream, message, end)?;
         meanwhile();
-        self.receive(timed)
+        self.hear(stream, end)
+    }
+
+    /// Sends `message`.
+    pub(in crate::rpc) fn say(&self, stream: &TcpStream, message: &[u8], end: Instant) -> Result<(), Error> {
+        Timed { stream, end }.write_all(message).map_err(|source| self.broken(source))
     }
 
     pub(in crate::rpc) fn connect(&self, end: Instant) -> Result<TcpStream, Error> {
@@ -61,7 +65,9 @@ impl Exchange<'_> {
         Ok(stream)
     }
 
-    fn receive(&self, mut timed: Timed<'_>) -> Result<Vec<u8>, Error> {
+    /// The frame that comes until `end`, without its length.
+    pub(in crate::rpc) fn hear(&self, stream: &TcpStream, end: Instant) -> Result<Vec<u8>, Error> {
+        let mut timed = Timed { stream, end };
         let mut length = [0; 4];
         match read_all(&mut timed, &mut length).map_err(|source| self.broken(source))? {
             4 => {}

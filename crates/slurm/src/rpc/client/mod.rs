@@ -13,11 +13,13 @@ pub use reads::{Fresh, Listing};
 pub use reply::{Jobs, States};
 pub use writes::Submitted;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::codec::{Reader, Text, Wire};
 use super::error::Error;
+use super::orders::Governors;
 use super::{Credential, Kind, Protocol, Unsendable, frame};
 use crate::errno::Errno;
 use crate::turns::Turns;
@@ -113,6 +115,8 @@ pub struct Client {
     preferred: AtomicUsize,
     addresses: Addresses,
     turns: Turns,
+    /// Who may govern frequencies of CPUs, as [`Client::outline`] has told.
+    governors: Mutex<Option<Governors>>,
 }
 
 impl Client {
@@ -122,7 +126,8 @@ impl Client {
     pub fn new(controllers: Vec<Controller>, wanted: Option<Protocol>, limits: Limits) -> Self {
         let (preferred, turns) = (AtomicUsize::new(0), Turns::new(limits.at_once));
         let protocol = AtomicUsize::new(wanted.unwrap_or(Protocol::V24_11) as usize);
-        Self { controllers, protocol, wanted, limits, preferred, addresses: Addresses::default(), turns }
+        let (addresses, governors) = (Addresses::default(), Mutex::default());
+        Self { controllers, protocol, wanted, limits, preferred, addresses, turns, governors }
     }
 
     /// Speaks the newest version that a controller of this release knows, unless another one is wanted.

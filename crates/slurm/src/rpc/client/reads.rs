@@ -1,5 +1,6 @@
 //! What can be asked.
 
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::reply::Reply;
@@ -11,6 +12,7 @@ use crate::objects::{
 };
 use crate::rpc::codec::{Bits, Malformed, NO_VAL, Reader, Text, Wire, Writer};
 use crate::rpc::error::Error;
+use crate::rpc::orders::Governors;
 use crate::rpc::records::{self, ListHead, StepId};
 use crate::rpc::show::{self, Names, Outline};
 use crate::rpc::{Credential, Kind, Protocol};
@@ -60,8 +62,11 @@ impl Client {
     pub fn outline(&self, credential: &Credential) -> Result<Outline, Error> {
         // whenever it changed: the number of the next job is in it
         let reply = self.ask(credential, Kind::CONFIG, |_| Ok(0_u64.to_be_bytes().into()))?;
-        let outline = show::outline(&reply.read(Kind::CONFIG, Kind::CONFIG_IS, records::Configuration::read)?);
+        let record = reply.read(Kind::CONFIG, Kind::CONFIG_IS, records::Configuration::read)?;
+        let outline = show::outline(&record);
         self.follow(&outline.release);
+        let governors = Governors { allowed: record.cpu_freq_governors, usual: record.cpu_freq_def };
+        *self.governors.lock().unwrap_or_else(PoisonError::into_inner) = Some(governors);
         Ok(outline)
     }
 

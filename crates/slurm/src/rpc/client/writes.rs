@@ -3,13 +3,16 @@
 //!
 //! An order that fails may have been carried out: [`Error::is_undone`] says when it certainly was not.
 
+use std::borrow::Cow;
+use std::sync::PoisonError;
+
 use super::{Client, Packed, bodies};
 use crate::cluster::{Reach, Requeue};
 use crate::errno::Errno;
 use crate::objects::{JobDesc, KillJobs, KillJobsRespJob, NodeUpdate, Partition, ReservationDesc};
 use crate::rpc::codec::{Malformed, Reader, Text, Wire};
 use crate::rpc::error::Error;
-use crate::rpc::{Credential, Kind, Protocol, records, show};
+use crate::rpc::{Credential, Kind, Protocol, Unsendable, records, show};
 
 /// A job that was queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,8 @@ impl Client {
         desc: &JobDesc,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Submitted, Error> {
-        let body = |protocol| bodies::submit(protocol, desc);
+        let desc = self.settled(desc)?;
+        let body = |protocol| bodies::submit(protocol, &desc);
         let reply = self.ask_while(credential, Kind::SUBMIT, body, meanwhile)?;
         reply.read(Kind::SUBMIT, Kind::SUBMITTED, Submitted::read)
     }
@@ -64,20 +68,23 @@ impl Client {
         components: &[JobDesc],
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Submitted, Error> {
-        let body = |protocol| bodies::submit_het(protocol, components);
+        let components = self.all_settled(components)?;
+        let body = |protocol| bodies::submit_het(protocol, &components);
         let reply = self.ask_while(credential, Kind::SUBMIT_HET, body, meanwhile)?;
         reply.read(Kind::SUBMIT_HET, Kind::SUBMITTED, Submitted::read)
     }
 
     /// Queues a job without a script, that only holds what it is given.
     pub fn allocate(&self, credential: &Credential, desc: &JobDesc) -> Result<Submitted, Error> {
-        let reply = self.ask(credential, Kind::ALLOCATE, |protocol| bodies::allocate(protocol, desc))?;
+        let desc = self.settled(desc)?;
+        let reply = self.ask(credential, Kind::ALLOCATE, |protocol| bodies::allocate(protocol, &desc))?;
         reply.read(Kind::ALLOCATE, Kind::ALLOCATED, Submitted::allocated)
     }
 
     /// The same of a heterogeneous job; gives each of its components.
     pub fn allocate_het(&self, credential: &Credential, components: &[JobDesc]) -> Result<Vec<Submitted>, Error> {
-        let body = |protocol| bodies::allocate_het(protocol, components);
+        let components = self.all_settled(components)?;
+        let body = |protocol| bodies::allocate_het(protocol, &components);
         let reply = self.ask(credential, Kind::ALLOCATE_HET, body)?;
         reply.read(Kind::ALLOCATE_HET, Kind::HET_ALLOCATED, |from| {
             let count = from.u16()?;
@@ -87,7 +94,19 @@ impl Client {
 
     /// Changes a job. What `desc` does not name stays; `hold` holds or releases it.
     pub fn update_job(&self, credential: &Credential, id: u32, desc: &JobDesc) -> Result<(), Error> {
-        self.done(credential, Kind::UPDATE_JOB, |protocol| bodies::update_job(protocol, id, desc))
+        let desc = self.settled(desc)?;
+        self.done(credential, Kind::UPDATE_JOB, |protocol| bodies::update_job(protocol, id, &desc))
+    }
+
+    /// A description as the cluster's configuration settles it, as far as that is known.
+    fn settled<'a>(&self, desc: &'a JobDesc) -> Result<Cow<'a, JobDesc>, Unsendable> {
+        let governors = *self.governors.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(governors), Some(text)) = (governors, &desc.cpu_frequency) else { return Ok(Cow::Borrowed(desc)) };
+        Ok(Cow::Owned(JobDesc { cpu_frequency: Some(governors.settle(text)?), ..desc.clone() }))
+    }
+
+    fn all_settled(&self, components: &[JobDesc]) -> Result<Vec<JobDesc>, Unsendable> {
+        components.iter().map(|desc| self.settled(desc).map(Cow::into_owned)).collect()
     }
 
     /// Sends a signal to processes of a job; 9 cancels it. `job` is a number, or `array_task`.

@@ -1,6 +1,9 @@
 //! What records name by numbers: trackable resources, qualities of service, associations.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::records;
 use super::talk::{Talk, each};
@@ -10,33 +13,46 @@ use crate::rpc::Kind;
 use crate::rpc::codec::{Flagged, NO_VAL, Text};
 use crate::rpc::error::Error;
 
-/// Trackable resources by their numbers, those that were removed, too.
-#[derive(Debug, Default)]
-pub(super) struct Resources {
-    /// Kind and name, in the database's order.
-    all: Vec<(u32, String, String)>,
+/// So long what was asked for is thought to be all there is, unless something is looked up that is not in it.
+const LASTS: Duration = Duration::from_secs(5);
+
+/// Trackable resources and qualities of service by their numbers, those that were removed, too. A number is given once, and what
+/// it means is told to everybody alike.
+#[derive(Debug)]
+pub(super) struct Named {
+    asked: Instant,
+    /// Kinds and names, in the database's order.
+    resources: Vec<(String, String)>,
     places: HashMap<u32, usize>,
+    qos: HashMap<u32, String>,
+    /// Something was looked up that is not in it, and may be new.
+    lacks: AtomicBool,
 }
 
-impl Resources {
-    pub(super) fn ask(talk: &Talk<'_>) -> Result<Self, Error> {
-        let wanted = Tres { deleted: 1, ..Tres::default() };
-        let reply = talk.ask(Kind::DBD_TRES, &wanted)?;
-        let mut resources = Self::default();
+impl Named {
+    fn ask(talk: &Talk<'_>) -> Result<Self, Error> {
+        let (asked, lacks) = (Instant::now(), AtomicBool::new(false));
+        let mut named = Self { asked, resources: Vec::new(), places: HashMap::new(), qos: HashMap::new(), lacks };
+        let text = |text: Text<'_>| text.string().unwrap_or_default();
+        let reply = talk.ask(Kind::DBD_TRES, &Tres { deleted: 1, ..Tres::default() })?;
         each(&reply, Kind::DBD_TRES, Kind::DBD_TRES_ARE, &mut |tres: records::Tres<'_>| {
-            resources.places.insert(tres.id, resources.all.len());
-            let text = |text: Text<'_>| text.string().unwrap_or_default();
-            resources.all.push((tres.id, text(tres.kind), text(tres.name)));
+            named.places.insert(tres.id, named.resources.len());
+            named.resources.push((text(tres.kind), text(tres.name)));
         })?;
-        Ok(resources)
+        let wanted = Qos { flags: DELETED as u16, ..Qos::default() };
+        let reply = talk.ask(Kind::DBD_QOS, &Flagged(Some(wanted)))?;
+        each(&reply, Kind::DBD_QOS, Kind::DBD_QOS_ARE, &mut |qos: records::Qos<'_>| {
+            named.qos.insert(qos.id, qos.name.string().unwrap_or_else(|| qos.id.to_string()));
+        })?;
+        Ok(named)
     }
 
-    /// An amount of one of them.
+    /// An amount of a resource.
     pub(super) fn amount(&self, id: u32, count: u64) -> objects::Tres {
-        let known = self.places.get(&id).map(|at| &self.all[*at]);
+        let (kind, name) = self.place(id).map(|at| self.resources[at].clone()).unwrap_or_default();
         objects::Tres {
-            kind: Some(known.map(|(_, kind, _)| kind.clone()).unwrap_or_default()),
-            name: Some(known.map(|(_, _, name)| name.clone()).unwrap_or_default()),
+            kind: Some(kind),
+            name: Some(name),
             id: Some(id.cast_signed()),
             count: Some(count.cast_signed()),
             node: None,
@@ -44,35 +60,76 @@ impl Resources {
         }
     }
 
-    /// The place of one of them in the database's order.
+    /// The place of a resource in the database's order.
     pub(super) fn place(&self, id: u32) -> Option<usize> {
-        self.places.get(&id).copied()
+        self.found(self.places.get(&id).copied())
+    }
+
+    /// The name of a quality of service; `None`: there is none with this number.
+    pub(super) fn qos_name(&self, id: u32) -> Option<&str> {
+        self.found(self.qos.get(&id).map(String::as_str))
+    }
+
+    /// The number of the quality of service of this name.
+    pub(super) fn qos_number(&self, name: &str) -> Option<u32> {
+        self.qos.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
+    }
+
+    fn found<T>(&self, found: Option<T>) -> Option<T> {
+        if found.is_none() {
+            self.lacks.store(true, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// Whether what came by then can be shown with it: it was asked for later, or there was nothing that is not in it.
+    pub(super) fn suffices(&self, came: Instant) -> bool {
+        self.asked >= came || !self.lacks.load(Ordering::Relaxed)
     }
 }
 
-/// The names of qualities of service by their numbers, those that were removed, too.
+/// What numbers mean, as it was asked for last.
 #[derive(Debug, Default)]
-pub(super) struct QosNames(HashMap<u32, String>);
+pub(super) struct KeptNames(Mutex<Last>);
 
-impl QosNames {
-    pub(super) fn ask(talk: &Talk<'_>) -> Result<Self, Error> {
-        let wanted = Qos { flags: DELETED as u16, ..Qos::default() };
-        let reply = talk.ask(Kind::DBD_QOS, &Flagged(Some(wanted)))?;
-        let mut names = HashMap::new();
-        each(&reply, Kind::DBD_QOS, Kind::DBD_QOS_ARE, &mut |qos: records::Qos<'_>| {
-            names.insert(qos.id, qos.name.string().unwrap_or_else(|| qos.id.to_string()));
-        })?;
-        Ok(Self(names))
+#[derive(Debug, Default)]
+struct Last {
+    named: Option<Arc<Named>>,
+    /// How often it was forgotten.
+    forgotten: u64,
+}
+
+impl KeptNames {
+    /// It, as long as nothing is known to be missing; else it is asked for.
+    pub(super) fn get(&self, talk: &Talk<'_>) -> Result<Arc<Named>, Error> {
+        let kept = self.lock().named.clone();
+        match kept.filter(|named| named.asked.elapsed() < LASTS && !named.lacks.load(Ordering::Relaxed)) {
+            Some(named) => Ok(named),
+            None => self.renew(talk),
+        }
     }
 
-    /// The number of the one of this name.
-    pub(super) fn number(&self, name: &str) -> Option<u32> {
-        self.0.iter().find(|(_, known)| *known == name).map(|(id, _)| *id)
+    /// Asks for it.
+    pub(super) fn renew(&self, talk: &Talk<'_>) -> Result<Arc<Named>, Error> {
+        let forgotten = self.lock().forgotten;
+        let named = Arc::new(Named::ask(talk)?);
+        let mut last = self.lock();
+        // what was asked for before a change may be as it was before that
+        if last.forgotten == forgotten {
+            last.named = Some(Arc::clone(&named));
+        }
+        Ok(named)
     }
 
-    /// Its name; `None`: there is none with this number.
-    pub(super) fn of(&self, id: u32) -> Option<&str> {
-        self.0.get(&id).map(String::as_str)
+    /// Something was changed.
+    pub(super) fn forget(&self) {
+        let mut last = self.lock();
+        last.named = None;
+        last.forgotten += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,19 +163,14 @@ impl AssociationNames {
 /// What is needed to show records of jobs.
 #[derive(Debug)]
 pub(super) struct Books {
-    pub(super) resources: Resources,
-    pub(super) qos: QosNames,
+    pub(super) named: Arc<Named>,
     pub(super) associations: AssociationNames,
 }
 
 impl Books {
     /// Asks for what records of jobs with these associations name.
     pub(super) fn ask(talk: &Talk<'_>, associations: &BTreeSet<u32>) -> Result<Self, Error> {
-        Ok(Self {
-            resources: Resources::ask(talk)?,
-            qos: QosNames::ask(talk)?,
-            associations: AssociationNames::ask(talk, associations)?,
-        })
+        Ok(Self { named: talk.named()?, associations: AssociationNames::ask(talk, associations)? })
     }
 }
 

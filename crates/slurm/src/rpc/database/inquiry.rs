@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::books::{Books, is_association};
 use super::condition::{Condition, Moment, RecordsOf, Unanswered};
@@ -49,8 +50,9 @@ impl Inquiry {
     ) -> Result<Heard, Unanswered> {
         let condition = Condition::of(wanted, moment, &self.cluster, self.people.as_ref())?;
         // nothing is shown before all of it has come: what breaks off is an error
-        let (reply, books) = self.talk(&mut |talk| {
+        let (reply, books, came) = self.talk(&mut |talk| {
             let reply = talk.ask(Kind::DBD_JOBS, &condition.record())?;
+            let came = Instant::now();
             let mut associations = BTreeSet::new();
             let mut some = false;
             talk::each(&reply, Kind::DBD_JOBS, Kind::DBD_JOBS_ARE, &mut |job: records::Job<'_>| {
@@ -58,14 +60,24 @@ impl Inquiry {
                 associations.extend(Some(job.association).filter(|id| is_association(*id)));
             })?;
             let books = if some { Some(Books::ask(talk, &associations)?) } else { None };
-            Ok((reply, books))
+            Ok((reply, books, came))
         })?;
         let mut heard = Heard { protocol: reply.protocol, warnings: Vec::new() };
-        let Some(books) = books else { return Ok(heard) };
+        let Some(mut books) = books else { return Ok(heard) };
         let (people, protocol) = (self.people.as_ref(), reply.protocol);
-        let shown = show::Jobs { books: &books, people, protocol, now: moment.now };
-        let show = &mut |job: records::Job<'_>| each(shown.job(&job, &mut heard.warnings));
+        let mut renewed = Ok(());
+        let show = &mut |job: records::Job<'_>| {
+            let (now, said) = (moment.now, heard.warnings.len());
+            let mut record = show::Jobs { books: &books, people, protocol, now }.job(&job, &mut heard.warnings);
+            if !books.named.suffices(came) && renewed.is_ok() {
+                renewed = self.talk(&mut |talk| talk.named_anew()).map(|named| books.named = named);
+                heard.warnings.truncate(said);
+                record = show::Jobs { books: &books, people, protocol, now }.job(&job, &mut heard.warnings);
+            }
+            each(record);
+        };
         talk::each(&reply, Kind::DBD_JOBS, Kind::DBD_JOBS_ARE, show).map_err(fault)?;
+        renewed?;
         Ok(heard)
     }
 }

@@ -1,12 +1,11 @@
 //! What is listed of an accounting database besides records of jobs: resources, qualities of service, associations, accounts, users,
 //! workload keys, clusters and instances.
 
-use super::books::QosNames;
 use super::condition::{Unanswered, any};
 use super::inquiry::{Heard, Inquiry};
 use super::lists::{Account, AccountsOf, Cluster, ClustersOf, Instance, InstancesOf, User, UsersOf, WcKey, WcKeysOf};
 use super::records;
-use super::show_lists::{self, Lists};
+use super::show_lists;
 use super::talk::{Talk, each};
 use super::wanted::{Associations, DELETED, Qos, Tres};
 use crate::books::{AccountsWanted, AssociationsWanted, ClustersWanted, Level, QosWanted, UsersWanted, WcKeysWanted};
@@ -54,10 +53,11 @@ impl Inquiry {
             preempt_mode: modes.fold(0, |all, mode| all | mode),
         };
         self.listed(Kind::DBD_QOS, &Flagged(Some(condition)), |talk, reply, _| {
-            let lists = Lists::ask(talk)?;
-            let mut all = Vec::new();
-            each(reply, Kind::DBD_QOS, Kind::DBD_QOS_ARE, &mut |qos: records::Qos<'_>| all.push(lists.qos(&qos)))?;
-            Ok(all)
+            talk.show(&mut |named| {
+                let mut all = Vec::new();
+                each(reply, Kind::DBD_QOS, Kind::DBD_QOS_ARE, &mut |qos: records::Qos<'_>| all.push(named.qos(&qos)))?;
+                Ok(all)
+            })
         })
     }
 
@@ -65,11 +65,13 @@ impl Inquiry {
     pub fn associations(&self, wanted: &AssociationsWanted) -> Answered<objects::Association> {
         let texts = AssociationTexts::of(wanted, self)?;
         self.listed(Kind::DBD_ASSOCIATIONS, &Flagged(Some(texts.condition(wanted))), |talk, reply, heard| {
-            let lists = Lists::ask(talk)?;
-            let mut all = Vec::new();
-            let found = &mut |one: records::Association<'_>| all.push(lists.association(&one, heard));
-            each(reply, Kind::DBD_ASSOCIATIONS, Kind::DBD_ASSOCIATIONS_ARE, found)?;
-            Ok(all)
+            talk.show(&mut |named| {
+                let mut all = Vec::new();
+                heard.clear();
+                let found = &mut |one: records::Association<'_>| all.push(named.association(&one, heard));
+                each(reply, Kind::DBD_ASSOCIATIONS, Kind::DBD_ASSOCIATIONS_ARE, found)?;
+                Ok(all)
+            })
         })
     }
 
@@ -150,11 +152,12 @@ impl Inquiry {
     pub fn clusters(&self, wanted: &ClustersWanted) -> Answered<objects::Cluster> {
         let condition = ClustersOf { names: any(&wanted.names), flags: NO_VAL, ..ClustersOf::default() };
         self.listed(Kind::DBD_CLUSTERS, &condition, |talk, reply, _| {
-            let lists = Lists::ask(talk)?;
-            let mut all = Vec::new();
-            let found = &mut |cluster: Flagged<Cluster<'_>>| all.push(lists.cluster(&cluster.0.unwrap_or_default()));
-            each(reply, Kind::DBD_CLUSTERS, Kind::DBD_CLUSTERS_ARE, found)?;
-            Ok(all)
+            talk.show(&mut |named| {
+                let mut all = Vec::new();
+                let found = &mut |one: Flagged<Cluster<'_>>| all.push(named.cluster(&one.0.unwrap_or_default()));
+                each(reply, Kind::DBD_CLUSTERS, Kind::DBD_CLUSTERS_ARE, found)?;
+                Ok(all)
+            })
         })
     }
 
@@ -204,8 +207,8 @@ impl Inquiry {
         if names.iter().all(|name| name.parse::<u32>().is_ok()) {
             return Ok(names.to_vec());
         }
-        let known = self.talk(&mut |talk| QosNames::ask(talk))?;
-        Ok(names.iter().map(|name| known.number(name).map_or_else(|| name.clone(), |id| id.to_string())).collect())
+        let known = self.talk(&mut |talk| talk.named_anew())?;
+        Ok(names.iter().map(|name| known.qos_number(name).map_or_else(|| name.clone(), |id| id.to_string())).collect())
     }
 }
 

@@ -8,6 +8,7 @@ mod inquiry;
 mod listed;
 mod lists;
 mod names;
+mod pauses;
 mod records;
 mod show;
 mod show_lists;
@@ -30,6 +31,8 @@ use super::{Controller, Credential, Limits, Protocol};
 use crate::cluster::Fault;
 use crate::errno::Errno;
 use crate::turns::Turns;
+use books::KeptNames;
+use pauses::{Between, Paused, Pauses};
 use talk::Talk;
 
 /// An accounting database: its host, and those that step in for it. Inquiry blocks the thread.
@@ -43,6 +46,8 @@ pub struct Database {
     preferred: AtomicUsize,
     addresses: Addresses,
     turns: Turns,
+    pauses: Pauses,
+    names: KeptNames,
 }
 
 impl Database {
@@ -58,6 +63,8 @@ impl Database {
             preferred: AtomicUsize::new(0),
             addresses: Addresses::default(),
             turns: Turns::new(limits.at_once),
+            pauses: Pauses::default(),
+            names: KeptNames::default(),
         }
     }
 
@@ -69,6 +76,11 @@ impl Database {
     /// Somebody's questions.
     pub fn asked_by(self: &Arc<Self>, who: Credential, cluster: &str, people: Arc<dyn People>) -> Inquiry {
         Inquiry::new(Arc::clone(self), who, cluster.to_owned(), people)
+    }
+
+    /// Something was changed that numbers may stand for.
+    pub fn changed(&self) {
+        self.names.forget();
     }
 
     /// Speaks to whoever answered last, or to another host if that one cannot be reached. Nothing is changed, so nothing is done
@@ -83,40 +95,77 @@ impl Database {
         let first = self.preferred.load(Ordering::Relaxed);
         let mut outcome = Err(Error::NoController);
         for place in 0..self.hosts.len() {
-            let place = (first + place) % self.hosts.len();
-            let at = format!("the accounting database at {}", self.hosts[place]);
+            let host = (first + place) % self.hosts.len();
+            let at = format!("the accounting database at {}", self.hosts[host]);
             let busy = || Error::Busy { who: at.clone(), within: self.limits.total };
             let _turn = self.turns.take(end).ok_or_else(busy)?;
-            outcome = self.talk_to(&self.hosts[place], &at, who, cluster, end).and_then(|talk| with(&talk));
+            outcome = self.talk_to(Between { who: who.clone(), host, cluster: cluster.to_owned() }, &at, end, with);
             if !matches!(outcome, Err(Error::Unreachable { .. })) {
-                self.preferred.store(place, Ordering::Relaxed);
+                self.preferred.store(host, Ordering::Relaxed);
                 break;
             }
         }
         outcome
     }
 
-    /// Begins a conversation in the version that was understood last, or else in the newest that is.
-    fn talk_to<'a>(
-        &'a self,
-        host: &'a Controller,
-        at: &'a str,
-        who: &Credential,
-        cluster: &str,
+    /// Goes on with a conversation that has paused, or begins one.
+    fn talk_to<T>(
+        &self,
+        between: Between,
+        at: &str,
         end: Instant,
-    ) -> Result<Talk<'a>, Error> {
+        with: &mut dyn FnMut(&Talk<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        while let Some(Paused { protocol, stream, begun, .. }) = self.pauses.take(&between) {
+            let exchange = self.exchange(between.host, at, protocol);
+            let Ok(talk) = Talk::resume(exchange, &self.names, stream, end) else { continue };
+            match with(&talk) {
+                // the other side had ended it
+                Err(Error::Closed { .. } | Error::Broken { .. }) => {}
+                outcome => return self.ended(between, talk, begun, outcome),
+            }
+        }
+        let begun = Instant::now();
+        let talk = self.begin(&between, at, end)?;
+        let outcome = with(&talk);
+        self.ended(between, talk, begun, outcome)
+    }
+
+    /// Somebody has said all for now. After an error, nobody goes on.
+    fn ended<T>(
+        &self,
+        between: Between,
+        talk: Talk<'_>,
+        begun: Instant,
+        outcome: Result<T, Error>,
+    ) -> Result<T, Error> {
+        let protocol = talk.protocol();
+        if outcome.is_ok()
+            && let Some(stream) = talk.pause()
+        {
+            self.pauses.put(Paused::new(between, protocol, stream, begun));
+        }
+        outcome
+    }
+
+    /// Begins a conversation in the version that was understood last, or else in the newest that is.
+    fn begin<'a>(&'a self, between: &Between, at: &'a str, end: Instant) -> Result<Talk<'a>, Error> {
         let last = Protocol::ALL[self.protocol.load(Ordering::Relaxed)];
         let others = Protocol::ALL.into_iter().rev().filter(|other| *other != last);
         let mut outcome = Err(Error::NoController);
         for protocol in std::iter::once(last).chain(others) {
-            let exchange = Exchange { place: host, who: at, protocol, limits: self.limits, addresses: &self.addresses };
-            outcome = Talk::begin(exchange, who, cluster, end);
+            let exchange = self.exchange(between.host, at, protocol);
+            outcome = Talk::begin(exchange, &self.names, &between.who, &between.cluster, end);
             if !matches!(outcome, Err(Error::Version { .. })) {
                 self.protocol.store(protocol as usize, Ordering::Relaxed);
                 break;
             }
         }
         outcome
+    }
+
+    fn exchange<'a>(&'a self, host: usize, who: &'a str, protocol: Protocol) -> Exchange<'a> {
+        Exchange { place: &self.hosts[host], who, protocol, limits: self.limits, addresses: &self.addresses }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::books::{Books, QosNames, Resources, is_association};
+use super::books::{Books, Named, is_association};
 use super::names::People;
 use super::records;
 use crate::filename;
@@ -36,7 +36,7 @@ impl Jobs<'_> {
     pub(super) fn job(&self, job: &records::Job<'_>, warnings: &mut Warnings) -> JobRecord {
         let (per_cpu, per_node) = memory_of(job.required_memory);
         let files = self.files(job);
-        let tres = |text| amounts(&self.books.resources, text);
+        let tres = |text| amounts(&self.books.named, text);
         JobRecord {
             account: job.account.string(),
             comment_administrator: job.comment_administrator.string(),
@@ -85,7 +85,7 @@ impl Jobs<'_> {
             partition: job.partition.string(),
             hold: Some(job.priority == 0),
             priority: Some(num32(job.priority)),
-            qos: Some(qos_name(&self.books.qos, job.qos, warnings)),
+            qos: Some(qos_name(&self.books.named, job.qos, warnings)),
             qosreq: job.qos_requested.string(),
             required_cpus: int(job.required_cpus),
             required_memory_per_cpu: Some(per_cpu),
@@ -120,9 +120,8 @@ impl Jobs<'_> {
     fn step(&self, job: &records::Job<'_>, step: &records::Step<'_>) -> StepRecord {
         let list = step.nodes.get().and_then(|text| Hostlist::parse(&text).ok());
         let hosts: Option<Vec<String>> = list.map(|list| list.names().collect());
-        let resources = &self.books.resources;
-        let extreme =
-            |extreme: &records::Extreme<'_>| extremes(resources, extreme, hosts.as_deref().unwrap_or_default());
+        let named = self.books.named.as_ref();
+        let extreme = |extreme: &records::Extreme<'_>| extremes(named, extreme, hosts.as_deref().unwrap_or_default());
         let usage = &step.usage;
         let files = Files {
             names: filename::Names {
@@ -170,13 +169,13 @@ impl Jobs<'_> {
             task_distribution: Some(words::distribution(step.distribution)),
             tres_requested_max: Some(extreme(&usage.taken_max)),
             tres_requested_min: Some(extreme(&usage.taken_min)),
-            tres_requested_average: Some(amounts(resources, usage.taken_average)),
-            tres_requested_total: Some(amounts(resources, usage.taken_total)),
+            tres_requested_average: Some(amounts(named, usage.taken_average)),
+            tres_requested_total: Some(amounts(named, usage.taken_total)),
             tres_consumed_max: Some(extreme(&usage.given_max)),
             tres_consumed_min: Some(extreme(&usage.given_min)),
-            tres_consumed_average: Some(amounts(resources, usage.given_average)),
-            tres_consumed_total: Some(amounts(resources, usage.given_total)),
-            tres_allocated: Some(amounts(resources, step.tres_allocated)),
+            tres_consumed_average: Some(amounts(named, usage.given_average)),
+            tres_consumed_total: Some(amounts(named, usage.given_total)),
+            tres_allocated: Some(amounts(named, step.tres_allocated)),
             pid: None,
         }
     }
@@ -265,11 +264,11 @@ impl Files {
 }
 
 /// The name of a quality of service.
-pub(super) fn qos_name(names: &QosNames, id: u32, warnings: &mut Warnings) -> String {
+pub(super) fn qos_name(named: &Named, id: u32, warnings: &mut Warnings) -> String {
     if id == 0 || u64::from(id) == INFINITE {
         return String::new();
     }
-    if let Some(name) = names.of(id) {
+    if let Some(name) = named.qos_name(id) {
         return name.to_owned();
     }
     warnings.push(("data_parser_p_dump_QOS_ID", format!("Unknown QOS with id#{id}. Unable to dump QOS.")));
@@ -332,25 +331,25 @@ fn entries(text: Text<'_>) -> Vec<(u32, u64)> {
     entries
 }
 
-pub(super) fn amounts(resources: &Resources, text: Text<'_>) -> Vec<Tres> {
-    entries(text).into_iter().map(|(id, count)| resources.amount(id, count)).collect()
+pub(super) fn amounts(named: &Named, text: Text<'_>) -> Vec<Tres> {
+    entries(text).into_iter().map(|(id, count)| named.amount(id, count)).collect()
 }
 
 /// The greatest or least amounts, with node and task of each, in the database's order. If a resource is not known, nothing is shown,
 /// as in Slurm.
-fn extremes(resources: &Resources, extreme: &records::Extreme<'_>, hosts: &[String]) -> Vec<Tres> {
+fn extremes(named: &Named, extreme: &records::Extreme<'_>, hosts: &[String]) -> Vec<Tres> {
     let [counts, nodes, tasks] = [extreme.amounts, extreme.nodes, extreme.tasks].map(|text| {
         let entries: HashMap<u32, u64> = entries(text).into_iter().collect();
         entries
     });
     let ids: BTreeSet<u32> = counts.keys().chain(nodes.keys()).chain(tasks.keys()).copied().collect();
-    let places: Option<BTreeMap<usize, u32>> = ids.into_iter().map(|id| Some((resources.place(id)?, id))).collect();
+    let places: Option<BTreeMap<usize, u32>> = ids.into_iter().map(|id| Some((named.place(id)?, id))).collect();
     let shown = places.unwrap_or_default().into_values().filter_map(|id| {
         let of = |entries: &HashMap<u32, u64>| entries.get(&id).copied();
         let (count, task) = (of(&counts).unwrap_or(0), of(&tasks).unwrap_or(0));
         let node = of(&nodes).and_then(|place| hosts.get(usize::try_from(place).ok()?)).cloned();
         let some = count != 0 || task != 0 || node.is_some();
-        some.then(|| Tres { node: Some(node.unwrap_or_default()), task: int(task), ..resources.amount(id, count) })
+        some.then(|| Tres { node: Some(node.unwrap_or_default()), task: int(task), ..named.amount(id, count) })
     });
     shown.collect()
 }

@@ -1,36 +1,23 @@
 //! Accounts, users, associations and so on as the objects of the API.
 
-use super::books::{QosNames, Resources};
+use super::books::Named;
 use super::lists::{Account, Cluster, Coordinator, Instance, User, WcKey};
 use super::records::{self, Accounting};
 use super::show::{amounts, association_short, qos_name};
-use super::talk::Talk;
 use crate::objects::{self, AssociationShort, Tres};
 use crate::rpc::codec::{Text, num32, real};
-use crate::rpc::error::Error;
 use crate::rpc::show::{int, wide};
 use crate::rpc::words;
 
-/// What lists name by numbers.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
-    resources: Resources,
-    qos: QosNames,
-}
-
-impl Lists {
-    pub(super) fn ask(talk: &Talk<'_>) -> Result<Self, Error> {
-        Ok(Self { resources: Resources::ask(talk)?, qos: QosNames::ask(talk)? })
-    }
-
+impl Named {
     fn tres(&self, text: Text<'_>) -> Vec<Tres> {
-        amounts(&self.resources, text)
+        amounts(self, text)
     }
 
     /// A quality of service.
     pub(super) fn qos(&self, one: &records::Qos<'_>) -> objects::Qos {
         let preempted = one.preempted.places();
-        let list = preempted.iter().filter_map(|id| self.qos.of(u32::try_from(id).ok()?)).map(str::to_owned);
+        let list = preempted.iter().filter_map(|id| self.qos_name(u32::try_from(id).ok()?)).map(str::to_owned);
         objects::Qos {
             description: one.description.string(),
             flags: Some(words::database::qos_flags(one.flags)),
@@ -79,14 +66,14 @@ impl Lists {
         let names = one.qos.iter().flatten().filter_map(|text| {
             let text = text.get()?;
             let id: u32 = text.trim_start_matches(['+', '-', '=', ',']).parse().ok()?;
-            self.qos.of(id).map(str::to_owned)
+            self.qos_name(id).map(str::to_owned)
         });
         objects::Association {
             accounting: Some(accounting(one.accounting.as_deref().unwrap_or_default())),
             account: one.account.string(),
             cluster: one.cluster.string(),
             comment: one.comment.string(),
-            default_qos: Some(qos_name(&self.qos, one.default_qos, warnings)),
+            default_qos: Some(qos_name(self, one.default_qos, warnings)),
             flags: Some(words::database::association_flags(one.flags)),
             max_jobs_per_count: Some(num32(one.group_jobs)),
             max_jobs_per_accruing: Some(num32(one.group_accruing)),

@@ -1,5 +1,7 @@
 //! Databases that answer as real ones did, and databases that answer with anything.
 
+mod pauses;
+
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -49,7 +51,7 @@ impl Told {
         let answers: HashMap<_, _> = LISTS
             .iter()
             .map(|(asked, kind, name)| (*asked, (*kind, recorded(release, name))))
-            .chain([(Kind::GREETING, (Kind::DBD_RESULT, result(0, speaks.number(), "")))])
+            .chain([Kind::GREETING, Kind::DBD_END].map(|kind| (kind, (Kind::DBD_RESULT, result(0, kind.0, "")))))
             .collect();
         let (answers, asked) = (Arc::new(Mutex::new(answers)), Arc::default());
         let (told, noted) = (Arc::clone(&answers), Arc::clone(&asked));
@@ -57,7 +59,8 @@ impl Told {
         let port = listener.local_addr().unwrap().port();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                talk(&mut stream.unwrap(), &told, &noted, speaks);
+                let (told, noted) = (Arc::clone(&told), Arc::clone(&noted));
+                thread::spawn(move || talk(&mut stream.unwrap(), &told, &noted, speaks));
             }
         });
         let hosts = vec![Controller { name: "db".into(), host: "127.0.0.1".into(), port }];
@@ -70,7 +73,16 @@ impl Told {
     }
 
     fn inquiry(&self) -> Inquiry {
-        self.database.asked_by(Credential::jwt("a.b.c").unwrap(), "testcl", Arc::new(Nobody))
+        self.asked_with("a.b.c")
+    }
+
+    fn asked_with(&self, token: &str) -> Inquiry {
+        self.database.asked_by(Credential::jwt(token).unwrap(), "testcl", Arc::new(Nobody))
+    }
+
+    /// How often something was asked.
+    fn count(&self, kind: Kind) -> usize {
+        self.asked.lock().unwrap().iter().filter(|(asked, _)| *asked == kind.0).count()
     }
 
     fn records(&self, wanted: &RecordsOf<'_>) -> Answer<(Vec<JobRecord>, Heard)> {
@@ -155,8 +167,8 @@ fn a_greeting_byte_by_byte() {
                      \x2a\0\0\0\0\x07testcl\0\0\x01\0\0";
     assert_eq!(greetings[2], expected);
     drop(asked);
-    told.records(&RecordsOf::All).unwrap();
-    assert_eq!(told.asked.lock().unwrap().iter().filter(|(kind, _)| *kind == 6500).count(), 4, "it remembers");
+    told.asked_with("another").tres().unwrap();
+    assert_eq!(told.count(Kind::GREETING), 4, "it remembers");
 }
 
 #[test]
@@ -255,9 +267,6 @@ fn what_is_refused_is_said() {
     told.says(Kind::DBD_JOBS, Kind::DBD_RESULT, result(7009, 1444, "Too wide of a date range in query"));
     let fault = told.records(&RecordsOf::All).unwrap_err();
     assert_eq!((fault.errno, fault.description.as_ref()), (Errno(7009), "Too wide of a date range in query"));
-    // all is well, and there is nothing
-    told.says(Kind::DBD_JOBS, Kind::DBD_RESULT, result(0, 1444, "nothing"));
-    assert_eq!(told.records(&RecordsOf::All).unwrap().0, Vec::new());
     told.says(Kind::GREETING, Kind::DBD_RESULT, result(1007, 6500, "no"));
     assert_eq!(told.records(&RecordsOf::All).unwrap_err().errno, Errno::AUTHENTICATION);
     told.says(Kind::GREETING, Kind::DBD_RESULT, result(1005, 6500, "no"));
@@ -265,6 +274,10 @@ fn what_is_refused_is_said() {
     assert!(fault.errno == Errno::DB_CONNECTION && fault.description.contains("does not speak"), "{fault}");
     told.says(Kind::GREETING, Kind::DBD_JOBS_ARE, Vec::new());
     assert_eq!(told.records(&RecordsOf::All).unwrap_err().errno, Errno::DB_CONNECTION);
+    // all is well, and there is nothing
+    told.says(Kind::GREETING, Kind::DBD_RESULT, result(0, 6500, ""));
+    told.says(Kind::DBD_JOBS, Kind::DBD_RESULT, result(0, 1444, "nothing"));
+    assert_eq!(told.records(&RecordsOf::All).unwrap().0, Vec::new());
     let nobody = Arc::new(Database::new(Vec::new(), Limits::default()));
     let inquiry = nobody.asked_by(Credential::jwt("a").unwrap(), "c", Arc::new(Nobody));
     let fault = Fault::from(inquiry.records(&RecordsOf::All, NOW, &mut |_| {}).unwrap_err());

@@ -1,6 +1,7 @@
 //! Jobs that are asked for, and changes of jobs.
 
 mod environment;
+mod frequency;
 mod layout;
 mod words;
 
@@ -11,7 +12,9 @@ use crate::rpc::codec::Text;
 use crate::rpc::records::{Description, StepId};
 use crate::rpc::show::step_of;
 use crate::table::{Num, Time};
-use layout::{Distribution, Frequency, Nodes};
+use frequency::Frequency;
+pub(in crate::rpc) use frequency::Governors;
+use layout::{Distribution, Nodes};
 
 /// The bit of an amount of memory that says that it is for each CPU.
 const PER_CPU: u64 = 1 << 63;

@@ -10,7 +10,7 @@ mod node;
 mod partition;
 mod reservation;
 
-pub(super) use job::{Joined as JoinedJob, description};
+pub(super) use job::{Governors, Joined as JoinedJob, description};
 pub(super) use kill::{Joined as JoinedKill, kill_many};
 pub(super) use node::{Joined as JoinedNode, added, change};
 pub(super) use partition::{Joined as JoinedPartition, partition};

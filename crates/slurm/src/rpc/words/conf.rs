@@ -49,7 +49,7 @@ pub(in crate::rpc) fn node_daemons(flags: u32) -> Flags<words::SlurmdParametersF
 }
 
 /// A frequency of CPUs that stands for itself has this bit.
-const RANGE: u32 = 1 << 31;
+pub(in crate::rpc) const RANGE: u32 = 1 << 31;
 const FREQUENCIES: [(u32, &str); 10] = [
     (RANGE | 8 << 24, "Conservative"),
     (RANGE | 4 << 24, "OnDemand"),

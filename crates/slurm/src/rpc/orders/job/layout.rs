@@ -156,65 +156,6 @@ impl Distribution {
     }
 }
 
-/// Frequencies of CPUs (kHz, or words), and who governs them: `low-high:performance`, `2400000`, `ondemand`.
-///
-/// Whether the cluster allows a governor (`CpuFreqGovernors`) is not known here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frequency {
-    pub(super) least: u32,
-    pub(super) most: u32,
-    pub(super) governor: u32,
-}
-
-const USERSPACE: u32 = 0x8080_0000;
-
-impl Frequency {
-    pub(super) fn parse(text: &str) -> Result<Self, Unsendable> {
-        Self::of(text).ok_or_else(|| Unsendable::Value { field: "cpu_frequency", value: text.to_owned() })
-    }
-
-    fn of(text: &str) -> Option<Self> {
-        let lower = text.to_ascii_lowercase();
-        let (range, governor) = lower.split_once(':').map_or((lower.as_str(), None), |(a, b)| (a, Some(b)));
-        if let Some(governor) = governor_of(range) {
-            return (!lower.contains(':')).then_some(Self { least: NO_VAL, most: NO_VAL, governor });
-        }
-        let governor = governor.map_or(Some(None), |name| governor_of(name).map(Some))?;
-        let Some((least, most)) = range.split_once('-') else {
-            // one frequency is set by the job's own programs
-            let fits = governor.is_none_or(|governor| governor == USERSPACE);
-            return fits.then_some(Self { least: NO_VAL, most: frequency(range)?, governor: USERSPACE });
-        };
-        let (least, most, governor) = (frequency(least)?, frequency(most)?, governor?);
-        (least <= most && governor != USERSPACE).then_some(Self { least, most, governor })
-    }
-}
-
-/// Names of governors are known by their beginnings.
-fn governor_of(text: &str) -> Option<u32> {
-    const GOVERNORS: [(&str, u32); 6] = [
-        ("co", 0x8800_0000),
-        ("perf", 0x8200_0000),
-        ("pow", 0x8100_0000),
-        ("user", USERSPACE),
-        ("onde", 0x8400_0000),
-        ("sche", 0x8040_0000),
-    ];
-    GOVERNORS.iter().find(|(name, _)| text.starts_with(name)).map(|(_, number)| *number)
-}
-
-fn frequency(text: &str) -> Option<u32> {
-    const WORDS: [(&str, u32); 5] = [
-        ("lo", 0x8000_0001),
-        ("him1", 0x8000_0004),
-        ("highm1", 0x8000_0004),
-        ("hi", 0x8000_0003),
-        ("med", 0x8000_0002),
-    ];
-    let word = WORDS.iter().find(|(name, _)| text.starts_with(name)).map(|(_, number)| *number);
-    word.or_else(|| text.parse().ok().filter(|number| (1..NO_VAL).contains(number)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,20 +196,6 @@ mod tests {
             "plane=0",
             "block,x",
         ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn frequencies() {
-        let read = |text: &str| Frequency::of(text).map(|read| (read.least, read.most, read.governor));
-        assert_eq!(read("low-high:performance"), Some((0x8000_0001, 0x8000_0003, 0x8200_0000)));
-        assert_eq!(read("2000"), Some((NO_VAL, 2000, USERSPACE)));
-        assert_eq!(read("HighM1:UserSpace"), Some((NO_VAL, 0x8000_0004, USERSPACE)));
-        assert_eq!(read("OnDemand"), Some((NO_VAL, NO_VAL, 0x8400_0000)));
-        for bad in
-            ["", "x", "0", "low-high", "low-high:userspace", "3-2:powersave", "low:powersave", "ondemand:ondemand"]
-        {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
