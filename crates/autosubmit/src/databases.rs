@@ -10,6 +10,7 @@ mod encryption;
 pub mod history;
 mod idle;
 pub mod metrics;
+mod opened;
 pub mod packages;
 pub(crate) mod posted;
 pub mod postgres;
@@ -24,11 +25,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use rusqlite::{ErrorCode, ToSql};
 use thiserror::Error;
 
 use crate::basis;
 use crate::kept::Identity;
+use opened::{Columns, Opened};
 
 /// So long a writer's lock is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -150,11 +152,11 @@ pub(crate) struct Database<'a> {
 /// A file that could be read stays open for whoever asks next.
 impl Drop for Database<'_> {
     fn drop(&mut self) {
-        if let Open::File(connection, identity) = &mut self.open
-            && let Some(connection) = connection.take().filter(|_| !self.failed.get())
-            && run(&connection, "COMMIT").is_ok()
+        if let Open::File(file, identity) = &mut self.open
+            && let Some(file) = file.take().filter(|_| !self.failed.get())
+            && file.end().is_ok()
         {
-            idle::put(&self.path, *identity, connection);
+            idle::put(&self.path, *identity, file);
         }
     }
 }
@@ -162,7 +164,7 @@ impl Drop for Database<'_> {
 #[derive(Debug)]
 enum Open<'a> {
     /// `None`: it was given back. With what was at the path before it was opened.
-    File(Option<Connection>, Identity),
+    File(Option<Box<Opened>>, Identity),
     Schema(Box<RefCell<postgres::Lease<'a>>>, &'a str),
 }
 
@@ -240,20 +242,19 @@ impl<'a> Database<'a> {
         if !path.is_file() {
             return Err(DatabaseError::Missing { path: path.to_owned() });
         }
-        let opened = idle::take(path, identity).map_or_else(|| open(path), Ok).and_then(|connection| {
-            // all that is asked is answered from the same state of the file
-            run(&connection, "BEGIN")?;
-            Ok(connection)
+        let opened = idle::take(path, identity).map_or_else(|| Opened::open(path).map(Box::new), Ok).and_then(|file| {
+            file.begin()?;
+            Ok(file)
         });
-        let connection = opened.map_err(|source| failure(path, source))?;
-        let open = Open::File(Some(connection), identity);
+        let file = opened.map_err(|source| failure(path, source))?;
+        let open = Open::File(Some(file), identity);
         Ok(Self { open, path: path.to_owned(), failed: Cell::default() })
     }
 
     /// What is open.
     fn opened(&self) -> Either<'_, 'a> {
         match &self.open {
-            Open::File(connection, _) => Either::File(connection.as_ref().expect("invariant: it is given back last")),
+            Open::File(file, _) => Either::File(file.as_ref().expect("invariant: it is given back last")),
             Open::Schema(lease, schema) => Either::Schema(lease, schema),
         }
     }
@@ -268,8 +269,8 @@ impl<'a> Database<'a> {
         mut each: impl FnMut(&Row<'_>) -> T,
     ) -> Result<Vec<T>, DatabaseError> {
         let columns = self.known(table, columns)?;
-        let connection = match self.opened() {
-            Either::File(connection) => connection,
+        let file = match self.opened() {
+            Either::File(file) => file,
             Either::Schema(lease, schema) => {
                 return lease.borrow_mut().read((schema, table), &columns, rest, parameters, each);
             }
@@ -281,7 +282,7 @@ impl<'a> Database<'a> {
         let selected: Vec<String> = columns.iter().map(select).collect();
         let query = format!("SELECT {} FROM \"{table}\" {rest}", selected.join(", "));
         let failed = |source| self.failure(source);
-        let mut statement = connection.prepare_cached(&query).map_err(failed)?;
+        let mut statement = file.connection.prepare_cached(&query).map_err(failed)?;
         let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(failed)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
@@ -310,9 +311,9 @@ impl<'a> Database<'a> {
     }
 
     #[cfg(test)]
-    fn connection(&self) -> &Connection {
+    fn file(&self) -> &Opened {
         match self.opened() {
-            Either::File(connection) => connection,
+            Either::File(file) => file,
             Either::Schema(..) => panic!("this is no file"),
         }
     }
@@ -320,10 +321,10 @@ impl<'a> Database<'a> {
     /// Which columns there are.
     fn known(&self, table: &'static str, columns: &[Column]) -> Result<Vec<(Column, bool)>, DatabaseError> {
         let known = match self.opened() {
-            Either::File(connection) => self.columns(connection, table)?,
+            Either::File(file) => file.columns(table).map_err(|source| self.failure(source))?,
             Either::Schema(lease, schema) => {
                 let mut lease = lease.borrow_mut();
-                if lease.has_table(schema, table)? { lease.columns(schema, table)? } else { Vec::new() }
+                if lease.has_table(schema, table)? { lease.columns(schema, table)?.into() } else { Columns::default() }
             }
         };
         if known.is_empty() {
@@ -343,17 +344,6 @@ impl<'a> Database<'a> {
         columns.iter().map(check).collect()
     }
 
-    /// The stored columns of an ordinary table; none if there is no such table.
-    fn columns(&self, connection: &Connection, table: &str) -> Result<Vec<String>, DatabaseError> {
-        // table_info leaves generated columns out
-        let query = "SELECT info.name FROM sqlite_master AS master, pragma_table_info(?1) AS info \
-                     WHERE master.type = 'table' AND master.name = ?1 AND master.sql NOT LIKE 'CREATE VIRTUAL%'";
-        let failed = |source| self.failure(source);
-        let mut statement = connection.prepare_cached(query).map_err(failed)?;
-        let rows = statement.query_map([table], |row| row.get::<_, String>(0)).map_err(failed)?;
-        rows.collect::<Result<_, _>>().map_err(failed)
-    }
-
     fn failure(&self, source: rusqlite::Error) -> DatabaseError {
         self.failed.set(true);
         failure(&self.path, source)
@@ -362,21 +352,8 @@ impl<'a> Database<'a> {
 
 /// What is open, to be asked.
 enum Either<'b, 'a> {
-    File(&'b Connection),
+    File(&'b Opened),
     Schema(&'b RefCell<postgres::Lease<'a>>, &'a str),
-}
-
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(uri(path), flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    Ok(connection)
-}
-
-fn run(connection: &Connection, command: &str) -> rusqlite::Result<usize> {
-    connection.prepare_cached(command)?.execute([])
 }
 
 fn failure(path: &Path, source: rusqlite::Error) -> DatabaseError {
@@ -390,19 +367,6 @@ fn failure(path: &Path, source: rusqlite::Error) -> DatabaseError {
         Some(ErrorCode::ReadOnly) => DatabaseError::Unfinished { path },
         _ => DatabaseError::Other { path, source },
     }
-}
-
-/// A path as a URI, in which `?`, `#` and `%` mean something else.
-fn uri(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => uri.push(char::from(*byte)),
-            _ => uri.extend(format!("%{byte:02X}").chars()),
-        }
-    }
-    uri + "?mode=ro"
 }
 
 /// A number, also one that was stored as text or with a fraction.

@@ -6,6 +6,7 @@ mod stored;
 mod tests;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use jiff::civil::DateTime;
@@ -144,11 +145,12 @@ impl FromIterator<Job> for JobList {
     fn from_iter<I: IntoIterator<Item = Job>>(all: I) -> Self {
         let mut list = Self::default();
         for job in all {
-            if let Some(place) = list.place(&job.name) {
-                list.jobs[place] = job;
-            } else {
-                list.places.insert(job.name.clone(), list.jobs.len());
-                list.jobs.push(job);
+            match list.places.entry(job.name.clone()) {
+                Entry::Occupied(known) => list.jobs[*known.get()] = job,
+                Entry::Vacant(new) => {
+                    new.insert(list.jobs.len());
+                    list.jobs.push(job);
+                }
             }
         }
         list

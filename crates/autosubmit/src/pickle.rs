@@ -5,6 +5,7 @@
 //! so that shared and cyclic ones cost nothing, and neither reading, dropping nor printing recurses. What a hostile file can
 //! make us hold is bounded by [`Limits`] and by its own length: one byte of it never makes more than one value.
 
+mod input;
 mod literal;
 mod machine;
 #[cfg(test)]
@@ -97,6 +98,9 @@ pub enum Value {
     Node(NodeId),
 }
 
+/// A key and what stands under it.
+pub type Pair = [Value; 2];
+
 /// The number of a node in its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(u32);
@@ -121,7 +125,7 @@ pub enum Node<'a> {
     /// `tuple`
     Tuple(Box<[Value]>),
     /// `dict`, in the order of the file
-    Dict(Vec<(Value, Value)>),
+    Dict(Vec<Pair>),
     /// `set` or `frozenset`
     Set(Vec<Value>),
     /// A name that Python would import; we do not.
@@ -149,7 +153,7 @@ pub struct Object {
     /// What would be appended or added to it.
     pub elements: Vec<Value>,
     /// What would be set in it by key.
-    pub items: Vec<(Value, Value)>,
+    pub items: Vec<Pair>,
 }
 
 /// A pickle that was read. Its texts are those of the file.
@@ -202,7 +206,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// The pairs of a dictionary, or of an object that is a kind of dictionary.
-    pub fn pairs(&self, value: Value) -> Option<&[(Value, Value)]> {
+    pub fn pairs(&self, value: Value) -> Option<&[Pair]> {
         match self.node(value)? {
             Node::Dict(pairs) => Some(pairs),
             Node::Object(object) if !object.items.is_empty() => Some(&object.items),
@@ -211,7 +215,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// The object's attributes: its state if that is a dictionary, or the first half of a state with slots.
-    pub fn attributes(&self, value: Value) -> Option<&[(Value, Value)]> {
+    pub fn attributes(&self, value: Value) -> Option<&[Pair]> {
         let Node::Object(object) = self.node(value)? else { return None };
         let state = object.state?;
         match self.node(state)? {
@@ -222,8 +226,8 @@ impl<'a> Pickle<'a> {
     }
 
     /// What stands under a text in pairs; of several the last, as in Python.
-    pub fn get(&self, pairs: &[(Value, Value)], key: &str) -> Option<Value> {
-        pairs.iter().rev().find(|(name, _)| self.text(*name) == Some(key)).map(|(_, value)| *value)
+    pub fn get(&self, pairs: &[Pair], key: &str) -> Option<Value> {
+        pairs.iter().rev().find(|[name, _]| self.text(*name) == Some(key)).map(|[_, value]| *value)
     }
 
     /// Module and name of what an object is made by.

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-
+use super::opened::Opened;
 use crate::kept::{Identity, parts_of_database};
 
 /// Files that are open at the same time without being read.
@@ -28,29 +27,29 @@ struct Shelf {
 struct Idle {
     path: PathBuf,
     file: (u64, u64),
-    connection: Connection,
+    open: Box<Opened>,
     since: Instant,
 }
 
 /// The open file that is at this path, if there is one. `identity`: of what is at the path now.
-pub(super) fn take(path: &Path, identity: Identity) -> Option<Connection> {
+pub(super) fn take(path: &Path, identity: Identity) -> Option<Box<Opened>> {
     let file = identity.file()?;
     let mut shelf = shelf();
     let place = shelf.idle.iter().rposition(|one| one.file == file && one.path == path)?;
-    Some(shelf.idle.remove(place).connection)
+    Some(shelf.idle.remove(place).open)
 }
 
 /// Keeps a file open, or closes it. `identity`: of what was at the path before it was opened.
-pub(super) fn put(path: &Path, identity: Identity, connection: Connection) {
+pub(super) fn put(path: &Path, identity: Identity, open: Box<Opened>) {
     let [_, ahead, _] = parts_of_database(path);
     let Some(file) = identity.file().filter(|_| !Identity::of(&ahead).exists()) else { return };
     // what was read may have changed when it is needed next
-    if connection.release_memory().is_err() {
+    if open.connection.release_memory().is_err() {
         return;
     }
     let mut shelf = shelf();
     let oldest = if shelf.idle.len() >= MOST { Some(shelf.idle.remove(0)) } else { None };
-    shelf.idle.push(Idle { path: path.to_owned(), file, connection, since: Instant::now() });
+    shelf.idle.push(Idle { path: path.to_owned(), file, open, since: Instant::now() });
     if !shelf.swept {
         shelf.swept = std::thread::Builder::new().name("idle files".into()).spawn(sweep).is_ok();
         if !shelf.swept {
@@ -83,6 +82,8 @@ fn shelf() -> MutexGuard<'static, Shelf> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
 
     fn made(path: &Path, text: &str) -> Connection {
@@ -98,16 +99,16 @@ mod tests {
         let path = folder.path().join("a.db");
         let connection = made(&path, "one");
         let identity = Identity::of(&path);
-        put(&path, identity, connection);
+        put(&path, identity, Box::new(Opened::of(connection)));
         assert!(take(&folder.path().join("b.db"), identity).is_none());
-        let connection = take(&path, identity).unwrap();
+        let open = take(&path, identity).unwrap();
         assert!(take(&path, identity).is_none(), "it is in use");
-        put(&path, identity, connection);
+        put(&path, identity, open);
         drop(made(&path, "two"));
         assert!(take(&path, Identity::of(&path)).is_none(), "another file is at its place");
         let ahead = made(&path, "three");
         ahead.execute_batch("PRAGMA journal_mode = wal; INSERT INTO a VALUES ('more')").unwrap();
-        put(&path, Identity::of(&path), Connection::open(&path).unwrap());
+        put(&path, Identity::of(&path), Box::new(Opened::of(Connection::open(&path).unwrap())));
         assert!(take(&path, Identity::of(&path)).is_none(), "it is written ahead");
     }
 
@@ -116,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("soon.db");
         let connection = made(&path, "one");
-        put(&path, Identity::of(&path), connection);
+        put(&path, Identity::of(&path), Box::new(Opened::of(connection)));
         let is_open = || {
             let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
             files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| file == path)

@@ -54,7 +54,22 @@ fn reading_neither_writes_nor_disturbs_a_writer() {
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["made.db"]);
     let reader = Database::open(&path).unwrap();
-    assert!(reader.connection().execute("DELETE FROM experiment", []).is_err());
+    assert!(reader.file().connection.execute("DELETE FROM experiment", []).is_err());
+}
+
+#[test]
+fn columns_that_come_and_go_are_seen() {
+    let (_folder, path) = database("CREATE TABLE experiment(id INTEGER PRIMARY KEY, name TEXT);");
+    let writer = Connection::open(&path).unwrap();
+    let read = |change: &str| {
+        writer.execute_batch(change).unwrap();
+        Catalogue::read(&path).map(|found| found.experiments()[0].description.clone())
+    };
+    assert_eq!(read("INSERT INTO experiment VALUES(1,'a000')").unwrap(), None);
+    assert_eq!(read("ALTER TABLE experiment ADD description DEFAULT 'new'").unwrap().as_deref(), Some("new"));
+    assert_eq!(read("ALTER TABLE experiment DROP description").unwrap(), None);
+    assert!(matches!(read("ALTER TABLE experiment RENAME TO other"), Err(DatabaseError::NoTable { .. })));
+    assert_eq!(read("ALTER TABLE other RENAME TO experiment").unwrap(), None);
 }
 
 #[test]
@@ -63,7 +78,7 @@ fn a_lock_that_stays_is_named() {
     let writer = Connection::open(&path).unwrap();
     writer.execute_batch("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
     let reader = Database::open(&path).and_then(|database| {
-        database.connection().busy_timeout(std::time::Duration::ZERO).unwrap();
+        database.file().connection.busy_timeout(std::time::Duration::ZERO).unwrap();
         database.read("experiment", &[Column::Needed("id")], "", &[], |_| ())
     });
     assert!(matches!(reader, Err(DatabaseError::Busy { .. })), "{reader:?}");

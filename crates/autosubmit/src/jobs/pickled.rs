@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::{Job, JobList, JobsError, Logs, MOST_JOBS, file_name};
 use crate::basis;
-use crate::pickle::{Limits, Node, Pickle, Value, read as read_values};
+use crate::pickle::{Limits, Node, Pair, Pickle, Value, read as read_values};
 use crate::status::JobStatus;
 
 /// Reads the job list of a pickle file.
@@ -24,7 +24,8 @@ pub fn read(path: &Path) -> Result<JobList, JobsError> {
         JobsError::Read { file: file_name(path), source }
     };
     let file = File::open(path).map_err(reading)?;
-    let mut bytes = Vec::new();
+    let size = file.metadata().map_err(reading)?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(limits.bytes) + 1);
     // one byte more than may be, so that too large a file is refused and not cut
     Take::read_to_end(&mut file.take(limits.bytes as u64 + 1), &mut bytes).map_err(reading)?;
     of_bytes(&bytes, &file_name(path))
@@ -55,13 +56,13 @@ fn list(pickle: &Pickle<'_>, budget: &mut Budget) -> Result<JobList, &'static st
     let mut names = Names::of(pickle);
     if matches!(pickle.node(root), Some(Node::Dict(_))) {
         let pairs = pickle.pairs(root).unwrap_or_default();
-        let job = |(name, job): &(Value, Value)| of_dictionary(pickle, (*name, *job), &mut names, budget);
+        let job = |pair: &Pair| of_dictionary(pickle, *pair, &mut names, budget);
         return collect(pairs.iter().map(job), pairs.len());
     }
     let graph = pickle.attributes(root).and_then(|attributes| pickle.get(attributes, "_node"));
     let nodes =
         graph.and_then(|nodes| pickle.pairs(nodes)).ok_or("it is neither a list, a dictionary nor a graph of jobs")?;
-    let job = |(name, node): &(Value, Value)| of_graph(pickle, (*name, *node), &mut names, budget);
+    let job = |pair: &Pair| of_graph(pickle, *pair, &mut names, budget);
     collect(nodes.iter().map(job), nodes.len())
 }
 
@@ -96,7 +97,7 @@ fn of_tuple(pickle: &Pickle<'_>, tuple: Value, budget: &mut Budget) -> Result<Jo
 
 fn of_dictionary(
     pickle: &Pickle<'_>,
-    (name, job): (Value, Value),
+    [name, job]: Pair,
     names: &mut Names<'_>,
     budget: &mut Budget,
 ) -> Result<Job, &'static str> {
@@ -109,7 +110,7 @@ fn of_dictionary(
 
 fn of_graph(
     pickle: &Pickle<'_>,
-    (name, node): (Value, Value),
+    [name, node]: Pair,
     names: &mut Names<'_>,
     budget: &mut Budget,
 ) -> Result<Job, &'static str> {
@@ -179,9 +180,9 @@ impl<'a> Names<'a> {
     }
 
     /// The attributes' values; of several under one name the last.
-    fn find(&mut self, attributes: &[(Value, Value)]) -> Found {
+    fn find(&mut self, attributes: &[Pair]) -> Found {
         let mut found = [Value::None; ATTRIBUTES.len()];
-        for (key, value) in attributes {
+        for [key, value] in attributes {
             if let Name::Attribute(place) = self.name(*key) {
                 found[usize::from(place)] = *value;
             }

@@ -1,7 +1,10 @@
 //! The machine that reads the instructions of a pickle.
 
+use std::borrow::Cow;
+
+use super::input::Input;
 use super::literal::{self, Whole};
-use super::{Limits, Node, NodeId, Object, Pickle, PickleError, Value, Why};
+use super::{Limits, Node, NodeId, Object, Pair, Pickle, PickleError, Value, Why};
 
 /// Reads a pickle. What follows its last instruction is ignored, as Python does.
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
@@ -9,7 +12,7 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
         return Err(PickleError { offset: 0, why: Why::Limit { what: "bytes", limit: limits.bytes } });
     }
     let mut machine = Machine {
-        input: Input { bytes, at: 0 },
+        input: Input::of(bytes),
         limits,
         // of the pickles that Autosubmit writes, about every tenth byte begins one; the system gives room when it is used
         nodes: Vec::with_capacity((bytes.len() / 8).min(limits.nodes)),
@@ -19,56 +22,12 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
         pushed: 0,
     };
     loop {
-        let offset = machine.input.at;
+        let offset = machine.input.at();
         match machine.step() {
             Ok(None) => {}
             Ok(Some(root)) => return Ok(Pickle { nodes: machine.nodes, root }),
             Err(why) => return Err(PickleError { offset, why }),
         }
-    }
-}
-
-/// The part of the file that is not read yet.
-struct Input<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Input<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Why> {
-        let end = self.at.checked_add(count).ok_or(Why::Truncated)?;
-        let taken = self.bytes.get(self.at..end).ok_or(Why::Truncated)?;
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Why> {
-        self.take(N)?.try_into().map_err(|_| Why::Truncated)
-    }
-
-    fn byte(&mut self) -> Result<u8, Why> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn length4(&mut self) -> Result<usize, Why> {
-        Ok(u32::from_le_bytes(self.array()?) as usize)
-    }
-
-    /// A length or number of eight bytes. What does not fit is more than the file has.
-    fn length8(&mut self) -> Result<usize, Why> {
-        usize::try_from(u64::from_le_bytes(self.array()?)).map_err(|_| Why::Truncated)
-    }
-
-    /// A length of four bytes that Python 2 wrote with a sign.
-    fn signed_length(&mut self) -> Result<usize, Why> {
-        usize::try_from(i32::from_le_bytes(self.array()?)).map_err(|_| Why::Literal("a length"))
-    }
-
-    fn line(&mut self) -> Result<&'a [u8], Why> {
-        let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|byte| *byte == b'\n').ok_or(Why::Truncated)?;
-        self.at += length + 1;
-        Ok(&rest[..length])
     }
 }
 
@@ -85,10 +44,31 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// One instruction; the root if it was the last one.
+    #[inline]
     fn step(&mut self) -> Result<Option<Value>, Why> {
-        let instruction = self.input.byte()?;
-        match instruction {
+        match self.input.byte()? {
+            // nearly all of a job list is these, so they are told apart first
+            b'h' => {
+                let number = self.input.byte()?;
+                self.recall(number.into())?;
+            }
+            b'N' => self.push(Value::None)?,
+            b'K' => {
+                let number = self.input.byte()?;
+                self.push(Value::Int(number.into()))?;
+            }
+            0x88 => self.push(Value::Bool(true))?,
+            0x89 => self.push(Value::Bool(false))?,
+            0x94 => self.remember(self.memo.len())?,
             b'.' => return self.pop().map(Some),
+            other => self.other(other)?,
+        }
+        Ok(None)
+    }
+
+    /// An instruction that comes less often.
+    fn other(&mut self, instruction: u8) -> Result<(), Why> {
+        match instruction {
             0x80 => match self.input.byte()? {
                 0..=5 => {}
                 other => return Err(Why::Protocol(other)),
@@ -101,26 +81,23 @@ impl<'a> Machine<'a> {
             b'0' => self.discard()?,
             b'1' => drop(self.pop_to_mark()?),
             b'2' => self.top().and_then(|value| self.push(value))?,
-            b'p' | b'q' | b'r' | 0x94 | b'g' | b'h' | b'j' => self.remember(instruction)?,
-            b'N' | 0x88 | 0x89 | b'I' | b'J' | b'K' | b'M' | b'L' | 0x8a | 0x8b | b'F' | b'G' => {
-                self.number(instruction)?;
+            b'p' | b'q' | b'r' | b'g' | b'j' => {
+                let number = self.number_of_memo(instruction)?;
+                if matches!(instruction, b'g' | b'j') { self.recall(number)? } else { self.remember(number)? }
             }
+            b'I' | b'J' | b'M' | b'L' | 0x8a | 0x8b | b'F' | b'G' => self.number(instruction)?,
             b'S' | b'T' | b'U' | b'V' | b'X' | 0x8c | 0x8d | b'B' | b'C' | 0x8e | 0x96 => self.literal(instruction)?,
             b']' | b'l' | b'a' | b'e' | b')' | b't' | 0x85..=0x87 => self.sequence(instruction)?,
             b'}' | b'd' | b's' | b'u' | 0x8f | 0x90 | 0x91 => self.keyed(instruction)?,
             b'c' | 0x93 | b'R' | b'b' | 0x81 | 0x92 | b'i' | b'o' => self.object(instruction)?,
             other => return Err(Why::Instruction(other)),
         }
-        Ok(None)
+        Ok(())
     }
 
     fn number(&mut self, instruction: u8) -> Result<(), Why> {
         let value = match instruction {
-            b'N' => Value::None,
-            0x88 => Value::Bool(true),
-            0x89 => Value::Bool(false),
             b'J' => Value::Int(i64::from(i32::from_le_bytes(self.input.array()?))),
-            b'K' => Value::Int(i64::from(self.input.byte()?)),
             b'M' => Value::Int(i64::from(u16::from_le_bytes(self.input.array()?))),
             b'F' => Value::Float(literal::float(self.input.line()?)?),
             b'G' => Value::Float(f64::from_be_bytes(self.input.array()?)),
@@ -169,7 +146,9 @@ impl<'a> Machine<'a> {
                     0x8c => self.input.byte()?.into(),
                     _ => self.input.length8()?,
                 };
-                Node::Text(String::from_utf8_lossy(self.input.take(length)?))
+                let bytes = self.input.take(length)?;
+                // looked at eight bytes at a time, which the lossy reading does not do
+                Node::Text(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
             }
             _ => {
                 let length = match instruction {
@@ -191,12 +170,12 @@ impl<'a> Machine<'a> {
                 self.push_node(Node::List(values))
             }
             b'a' => {
-                let value = self.pop()?;
-                self.extend(&[value])
+                let from = self.place_of_last(1)?;
+                self.extend(from)
             }
             b'e' => {
-                let values = self.pop_to_mark()?;
-                self.extend(&values)
+                let from = self.pop_mark()?;
+                self.extend(from)
             }
             b')' => self.push_node(Node::Tuple(Box::default())),
             b't' => {
@@ -204,9 +183,10 @@ impl<'a> Machine<'a> {
                 self.push_node(Node::Tuple(values.into()))
             }
             _ => {
-                let count = usize::from(instruction - 0x84);
-                let values = self.pop_many(count)?;
-                self.push_node(Node::Tuple(values.into()))
+                let from = self.place_of_last(usize::from(instruction - 0x84))?;
+                let values = Box::from(&self.stack[from..]);
+                self.stack.truncate(from);
+                self.push_node(Node::Tuple(values))
             }
         }
     }
@@ -215,8 +195,8 @@ impl<'a> Machine<'a> {
         match instruction {
             b'}' => self.push_node(Node::Dict(Vec::new())),
             b'd' => {
-                let pairs = pairs(&self.pop_to_mark()?)?;
-                self.push_node(Node::Dict(pairs))
+                let values = self.pop_to_mark()?;
+                self.push_node(Node::Dict(pairs(&values)?.to_vec()))
             }
             b's' => {
                 let from = self.place_of_last(2)?;
@@ -228,8 +208,8 @@ impl<'a> Machine<'a> {
             }
             0x8f => self.push_node(Node::Set(Vec::new())),
             0x90 => {
-                let values = self.pop_to_mark()?;
-                self.extend(&values)
+                let from = self.pop_mark()?;
+                self.extend(from)
             }
             _ => {
                 let values = self.pop_to_mark()?;
@@ -245,20 +225,19 @@ impl<'a> Machine<'a> {
                 self.push_node(Node::Global { module, name })
             }
             0x93 => {
-                let names = self.pop_many(2)?;
-                let [Some(module), Some(name)] = [names[0], names[1]].map(|value| self.short_text(value)) else {
+                let [Some(module), Some(name)] = self.pop_many()?.map(|value| self.short_text(value)) else {
                     return Err(Why::Shape("a global's name is no text"));
                 };
                 self.push_node(Node::Global { module, name })
             }
             b'R' | 0x81 => {
-                let parts = self.pop_many(2)?;
-                self.push_object(parts[0], parts[1])
+                let [callable, arguments] = self.pop_many()?;
+                self.push_object(callable, arguments)
             }
             0x92 => {
                 // the keyword arguments are of no interest
-                let parts = self.pop_many(3)?;
-                self.push_object(parts[0], parts[1])
+                let [callable, arguments, _] = self.pop_many()?;
+                self.push_object(callable, arguments)
             }
             b'i' => {
                 let (module, name) = (line_text(self.input.line()?)?, line_text(self.input.line()?)?);
@@ -287,25 +266,30 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Remembers the value on top, or pushes one that was remembered.
-    fn remember(&mut self, instruction: u8) -> Result<(), Why> {
-        let number = match instruction {
+    /// Which remembered value an instruction is about.
+    fn number_of_memo(&mut self, instruction: u8) -> Result<usize, Why> {
+        match instruction {
             b'p' | b'g' => match literal::long(self.input.line()?)? {
-                Whole::Int(number) => usize::try_from(number).map_err(|_| Why::Literal("the number of a value"))?,
-                _ => return Err(Why::Literal("the number of a value")),
+                Whole::Int(number) => usize::try_from(number).map_err(|_| Why::Literal("the number of a value")),
+                _ => Err(Why::Literal("the number of a value")),
             },
-            b'q' | b'h' => self.input.byte()?.into(),
-            b'r' | b'j' => self.input.length4()?,
-            _ => self.memo.len(),
-        };
-        if matches!(instruction, b'g' | b'h' | b'j') {
-            let value = self.memo.get(number).copied().flatten().ok_or(Why::Memo(number))?;
-            return self.push(value);
+            b'q' => self.input.byte().map(usize::from),
+            _ => self.input.length4(),
         }
+    }
+
+    /// Pushes a value that was remembered.
+    fn recall(&mut self, number: usize) -> Result<(), Why> {
+        let value = self.memo.get(number).copied().flatten().ok_or(Why::Memo(number))?;
+        self.push(value)
+    }
+
+    /// Remembers the value on top.
+    fn remember(&mut self, number: usize) -> Result<(), Why> {
         let value = self.top()?;
         // every writer counts from 0 or 1, so a number is never above the count of bytes before it
-        if number >= self.limits.memo || number > self.input.at {
-            return Err(Why::Limit { what: "remembered values", limit: self.limits.memo.min(self.input.at) });
+        if number >= self.limits.memo || number > self.input.at() {
+            return Err(Why::Limit { what: "remembered values", limit: self.limits.memo.min(self.input.at()) });
         }
         if self.memo.len() <= number {
             self.memo.resize(number + 1, None);
@@ -314,29 +298,39 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn extend(&mut self, values: &[Value]) -> Result<(), Why> {
-        match self.top_node()? {
+    /// Takes the values above a place of the stack into the list or set below them.
+    fn extend(&mut self, from: usize) -> Result<(), Why> {
+        let (holder, values) = self.holder(from)?;
+        match holder {
             Node::List(list) | Node::Set(list) => list.extend_from_slice(values),
             Node::Object(object) => object.elements.extend_from_slice(values),
             _ => return Err(Why::Shape("values for something that is no list or set")),
         }
+        self.stack.truncate(from);
         Ok(())
     }
 
     /// Takes the pairs above a place of the stack into the dictionary below them.
     fn set(&mut self, from: usize) -> Result<(), Why> {
-        let (below, values) = self.stack.split_at_checked(from).ok_or(EMPTY)?;
-        let holder = below.get(self.floor()..).and_then(<[Value]>::last).ok_or(EMPTY)?;
-        let Value::Node(holder) = *holder else { return Err(Why::Shape("a number cannot hold anything")) };
-        let (pairs, []) = values.as_chunks::<2>() else { return Err(Why::Shape("a key without a value")) };
-        let pairs = pairs.iter().map(|[key, value]| (*key, *value));
-        match self.nodes.get_mut(holder.place()).ok_or(EMPTY)? {
-            Node::Dict(dict) => dict.extend(pairs),
-            Node::Object(object) => object.items.extend(pairs),
+        let (holder, values) = self.holder(from)?;
+        let pairs = pairs(values)?;
+        match holder {
+            Node::Dict(dict) => dict.extend_from_slice(pairs),
+            Node::Object(object) => object.items.extend_from_slice(pairs),
             _ => return Err(Why::Shape("pairs for something that is no dictionary")),
         }
         self.stack.truncate(from);
         Ok(())
+    }
+
+    /// What lies below a place of the stack, and the values above it.
+    fn holder(&mut self, from: usize) -> Result<(&mut Node<'a>, &[Value]), Why> {
+        let floor = self.floor();
+        let (below, values) = self.stack.split_at_checked(from).ok_or(EMPTY)?;
+        match below.get(floor..).and_then(<[Value]>::last).ok_or(EMPTY)? {
+            Value::Node(holder) => Ok((self.nodes.get_mut(holder.place()).ok_or(EMPTY)?, values)),
+            _ => Err(Why::Shape("a number cannot hold anything")),
+        }
     }
 
     fn push_object(&mut self, callable: Value, arguments: Value) -> Result<(), Why> {
@@ -399,9 +393,11 @@ impl<'a> Machine<'a> {
     }
 
     /// The last values, in their order.
-    fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, Why> {
-        let from = self.place_of_last(count)?;
-        Ok(self.stack.split_off(from))
+    fn pop_many<const N: usize>(&mut self) -> Result<[Value; N], Why> {
+        let from = self.place_of_last(N)?;
+        let values = self.stack[from..].try_into().map_err(|_| EMPTY)?;
+        self.stack.truncate(from);
+        Ok(values)
     }
 
     /// Where the last values begin.
@@ -453,9 +449,9 @@ fn line_text(line: &[u8]) -> Result<Box<str>, Why> {
     std::str::from_utf8(line).map(Into::into).map_err(|_| Why::Literal("the name of a global"))
 }
 
-fn pairs(values: &[Value]) -> Result<Vec<(Value, Value)>, Why> {
-    let (pairs, []) = values.as_chunks::<2>() else { return Err(Why::Shape("a key without a value")) };
-    Ok(pairs.iter().map(|[key, value]| (*key, *value)).collect())
+fn pairs(values: &[Value]) -> Result<&[Pair], Why> {
+    let (pairs, []) = values.as_chunks() else { return Err(Why::Shape("a key without a value")) };
+    Ok(pairs)
 }
 
 /// An integer in two's complement.

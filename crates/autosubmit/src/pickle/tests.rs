@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::writer::Writer;
-use super::{Limits, Node, Pickle, PickleError, Value, Why, read};
+use super::{Limits, Node, Pair, Pickle, PickleError, Value, Why, read};
 
 fn root(bytes: &[u8]) -> Pickle<'_> {
     read(bytes, Limits::default()).unwrap()
@@ -14,10 +14,10 @@ fn why(bytes: &[u8]) -> Why {
 /// What Python would print, for the values that the tests use. Not for cyclic ones.
 fn shown(pickle: &Pickle<'_>, value: Value) -> String {
     let all = |values: &[Value]| values.iter().map(|value| shown(pickle, *value)).collect::<Vec<_>>().join(", ");
-    let each = |pairs: &[(Value, Value)]| {
+    let each = |pairs: &[Pair]| {
         pairs
             .iter()
-            .map(|(key, value)| format!("{}: {}", shown(pickle, *key), shown(pickle, *value)))
+            .map(|[key, value]| format!("{}: {}", shown(pickle, *key), shown(pickle, *value)))
             .collect::<Vec<_>>()
             .join(", ")
     };

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use jobgate_autosubmit::machine::{Call, Machine, MachineError, Said};
 use jobgate_autosubmit::rc::{Environment, Rc};
 use jobgate_autosubmit::runners::{RunnerSettings, Runners};
@@ -67,7 +69,7 @@ pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<
         None => Rc::without_file(&environment),
     };
     let keys = keys(config, &environment)?;
-    let zone = jiff::tz::TimeZone::system().to_offset(jiff::Timestamp::now());
+    let zone = local_zone().to_offset(Timestamp::now());
     let api_file = environment
         .get(env::AS_API_CONFIG_FILE.name)
         .map_or_else(|| environment.expand("~/.autosubmit_api.yaml"), |path| environment.expand(path));
@@ -95,6 +97,14 @@ pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<
         draw: Draw { dot: Arc::new(filters::dot), xz: Arc::new(filters::unxz) },
     };
     Ok(Some((settings, keys)))
+}
+
+/// The zone of local time, read from the file that it is in: looked for by its name, all zones of the system are listed first.
+fn local_zone() -> TimeZone {
+    let named = std::env::var_os("TZ").map(|name| Path::new("/usr/share/zoneinfo").join(name));
+    let file = named.unwrap_or_else(|| "/etc/localtime".into());
+    let read = std::fs::read(file).ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
+    read.unwrap_or_else(TimeZone::system)
 }
 
 /// What is done in the background: as the original's variables say if we are in its place, else if the configuration says so.

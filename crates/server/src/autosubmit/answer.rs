@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -19,7 +20,6 @@ use serde::Serialize;
 
 use super::call::{Call, Order};
 use super::error::{self, Failure};
-use crate::app::blocking;
 use crate::auth::Caller;
 use crate::psik::error::not_found;
 
@@ -98,7 +98,8 @@ pub(super) async fn answer(call: Call, with: fn(&Call) -> Answer) -> Response {
         return reply.response(now);
     }
     let kept = kept.filter(|kept| !kept.at_once);
-    let answered = blocking(move || {
+    let shared = Arc::clone(&call.shared.autosubmit);
+    let answered = shared.threads.run(move || {
         let answers = &call.autosubmit().answers;
         if let Some(reply) = kept.and_then(|kept| kept.again(now)) {
             answers.again.inc();
@@ -122,7 +123,8 @@ pub(super) async fn answer_anew(call: Call, with: fn(&Call) -> Answer) -> Respon
         return not_found();
     }
     let now = call.moment.now();
-    told(blocking(move || with(&call)).await, now)
+    let shared = Arc::clone(&call.shared.autosubmit);
+    told(shared.threads.run(move || with(&call)).await, now)
 }
 
 /// Does what a body says, on a blocking thread.
@@ -131,7 +133,8 @@ pub(super) async fn obey(order: Order, with: fn(&Order) -> Answer) -> Response {
         return not_found();
     }
     let now = order.call.moment.now();
-    told(blocking(move || with(&order)).await, now)
+    let shared = Arc::clone(&order.call.shared.autosubmit);
+    told(shared.threads.run(move || with(&order)).await, now)
 }
 
 fn told(outcome: Result<Answer, Error>, now: i64) -> Response {
