@@ -64,7 +64,9 @@ fn state_of(client: &mut Client, jobid: &str) -> String {
 #[track_caller]
 fn job_in(home: &Home, client: &mut Client, backend: &str) -> String {
     let is_there = |jobid: &String| {
-        let spec: Value = serde_json::from_str(&home.read(jobid, "spec.json")).unwrap();
+        // its files are made a moment after the answer
+        let spec: Value =
+            wait_for("a job's spec.json", SOON, || serde_json::from_str(&home.read(jobid, "spec.json")).ok());
         spec["backend"] == backend
     };
     let there: Vec<String> = jobs(client).into_iter().map(|job| job.0).filter(is_there).collect();
