@@ -4,7 +4,7 @@
 //! The layers, from the bytes up: `codec` (fields), [`Credential`] and `frame` (what is around a message), `records` (what the
 //! controller packs, field by field), `show` (records as the objects of the API), `orders` (the API's objects as what a
 //! controller is told to do), [`Client`] (a request and its answer). [`Database`] is the same for the accounting database, whose
-//! connections last for a conversation.
+//! connections last for a conversation, and for the next one of who asks again soon.
 //!
 //! What a field is, and in which order fields stand, was read in Slurm's source and seen in answers of real controllers of
 //! 24.11 and later; see [`Protocol`] for the versions. Nothing is guessed: an answer in another version, an unknown mark, a
