@@ -199,6 +199,28 @@ fn who_dies_while_it_is_sent_leaves_a_job_that_is_found_or_said_not_to_be_submit
 }
 
 #[test]
+fn a_new_directory_is_left_to_the_thread_that_fills_it() {
+    let bench = Bench::new();
+    let (keys, to_fill) = std::sync::mpsc::channel();
+    bench.engine.filling.set(keys).unwrap();
+    let job = submit(&bench, None).unwrap().job;
+    bench.engine.adopt().unwrap();
+    bench.engine.look_at_all(vec![bench.engine.by_key(job.key).unwrap()]).unwrap();
+    assert_eq!(std::fs::read_dir(&job.base).unwrap().count(), 0);
+    let engine = Arc::downgrade(&bench.engine);
+    let filling = std::thread::spawn(move || Engine::keep_filling(&engine, &to_fill));
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while !job.base.join("spec.json").exists() {
+        assert!(std::time::Instant::now() < end, "nobody fills it");
+        std::thread::yield_now();
+    }
+    assert_eq!(tree::tail(&job.base, 0).unwrap().rows.len(), 2);
+    // it ends with the engine
+    drop(bench.engine);
+    filling.join().unwrap();
+}
+
+#[test]
 fn a_tree_that_was_being_filled_is_filled_by_the_next_gateway() {
     let bench = Bench::new();
     let job = submit(&bench, None).unwrap().job;
