@@ -202,6 +202,24 @@ fn graphs() {
 }
 
 #[test]
+fn tries_of_jobs_are_seen_as_soon_as_their_file_is_there() {
+    let recorded = recorded();
+    let snapshot = recorded.snapshot("a000");
+    let shown = || statistics::statistics(&snapshot, MOMENT, 0, None).unwrap().jobs.len();
+    let file = |job: &str| snapshot.places.total_stats(job).unwrap();
+    let job = snapshot.jobs.jobs().iter().find(|job| file(&job.name).exists()).unwrap();
+    let (before, text) = (shown(), fs::read(file(&job.name)).unwrap());
+    fs::remove_file(file(&job.name)).unwrap();
+    assert_eq!(shown(), before - 1);
+    fs::write(file("a000_no_job"), &text).unwrap();
+    assert_eq!(shown(), before - 1, "it is no job's");
+    fs::write(file(&job.name), &text).unwrap();
+    assert_eq!(shown(), before);
+    fs::remove_dir_all(&snapshot.places.tmp).unwrap();
+    assert_eq!(shown(), 0);
+}
+
+#[test]
 fn laplacians() {
     let recorded = recorded();
     let snapshot = recorded.snapshot("a000");

@@ -1,7 +1,7 @@
 //! psik's two ways to show jobs, byte for byte, and the same things as JSON.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write};
+use std::fmt::{self, Display, Write};
 
 use jobgate_engine::{HistoryRow, Job, JobRow};
 use jobgate_model::{JobSpec, Transition};
@@ -16,7 +16,9 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
     };
-    if !text.contains(harmful) {
+    // most texts, without decoding them
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if plain || !text.contains(harmful) {
         return text.into();
     }
     let mut escaped = String::with_capacity(text.len() + 8);
@@ -24,6 +26,15 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
         if harmful(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
     }
     escaped.into()
+}
+
+/// What is written through this stands there as [`shown`] has it.
+pub(crate) struct Shown<W>(pub(crate) W);
+
+impl<W: fmt::Write> fmt::Write for Shown<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write_str(&shown(text))
+    }
 }
 
 /// A URL without the name and the password that it may hold.
@@ -168,6 +179,9 @@ mod tests {
         }
         assert_eq!(shown("a\nb\tc\r"), "a\\nb\\tc\\r");
         assert_eq!(shown("\x1b[31mred\0\u{202e}"), "\\u{1b}[31mred\\u{0}\\u{202e}");
+        let mut line = String::from("x=");
+        write!(Shown(&mut line), "a\n{:?}c", "b\n").unwrap();
+        assert_eq!(line, "x=a\\n\"b\\n\"c");
         let job = JobRow {
             jobid: "5.250",
             name: Some("a\nb"),

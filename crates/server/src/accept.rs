@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -18,11 +17,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tower::ServiceExt;
 
 use crate::inherit::Inherited;
 use crate::linger::Lingering;
 use crate::listen::Entrance;
+use crate::router::Routes;
 use crate::stall::Stalling;
 use crate::tls::{Credentials, Handshake, Presented, shake_hands};
 use crate::{Door, Limits};
@@ -43,7 +42,7 @@ pub(crate) enum Peer {
 
 /// What all accept loops share.
 pub(crate) struct Acceptor {
-    router: Router,
+    routes: Routes,
     limits: Limits,
     connections: Arc<Semaphore>,
     http: auto::Builder<TokioExecutor>,
@@ -51,13 +50,13 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(crate) fn new(router: Router, limits: Limits) -> Self {
+    pub(crate) fn new(routes: Routes, limits: Limits) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         // a client may say that it has no more to say and still wait for the answer (pipes, `nc -N`, some proxies)
         http.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).half_close(true);
         http.http2().timer(TokioTimer::new()).max_concurrent_streams(128);
         let connections = Arc::new(Semaphore::new(limits.connections));
-        Self { router, limits, connections, http, drain: GracefulShutdown::new() }
+        Self { routes, limits, connections, http, drain: GracefulShutdown::new() }
     }
 
     /// Accepts TCP connections until dropped. Handshakes that are under way then are given up.
@@ -148,7 +147,7 @@ impl Acceptor {
 
     fn conversation(&self) -> Conversation {
         Conversation {
-            router: self.router.clone(),
+            routes: self.routes.clone(),
             http: self.http.clone(),
             first_byte: self.limits.header_timeout,
             patience: self.limits.stall_timeout,
@@ -185,7 +184,7 @@ impl Guest {
 
 /// One connection, from its first byte of HTTP to its last.
 struct Conversation {
-    router: Router,
+    routes: Routes,
     http: auto::Builder<TokioExecutor>,
     first_byte: Duration,
     patience: Duration,
@@ -198,11 +197,11 @@ impl Conversation {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stream = TokioIo::new(Stalling::new(stream, self.first_byte, self.patience));
-        let (router, peer) = (self.router, guest.peer);
+        let (routes, peer) = (self.routes, guest.peer);
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = Lingering::new(request).map(Body::new);
             guest.introduce(&mut request);
-            router.clone().oneshot(request)
+            routes.answer(request)
         });
         let connection = self.http.serve_connection(stream, service);
         if let Err(error) = self.drain.watch(connection).await {

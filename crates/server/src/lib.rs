@@ -28,6 +28,7 @@ mod psik;
 mod router;
 mod serve;
 mod settings;
+mod shared;
 mod slurm;
 mod stall;
 mod status;

@@ -1,16 +1,17 @@
 //! Every route of the product, each in the group of those whom it is for.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{HOST, LOCATION};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post, put};
-use tower::util::MapRequest;
+use tower::Service;
 
 use crate::app::App;
 use crate::auth::login::routes as login;
@@ -20,16 +21,35 @@ use crate::cors::cors;
 use crate::observe::observe;
 use crate::pages;
 use crate::psik::{Dialect, Psik, error, routes};
+use crate::shared::Around;
 use crate::slurm::{self, SlurmApp};
 
 /// The whole product.
-pub(crate) fn router(app: &Arc<App>) -> Router {
-    if app.gatekeeper.speaks_slurm_only() {
-        return slurm_alone(app);
+#[derive(Debug, Clone)]
+pub(crate) struct Routes {
+    router: Router,
+    /// Whether several slashes are taken for one where Autosubmit's clients may send them, before a route is looked for.
+    collapses: bool,
+}
+
+impl Routes {
+    pub(crate) fn new(app: &Arc<App>) -> Self {
+        let router = match &app.gatekeeper {
+            gate if gate.speaks_slurm_only() => slurm_alone(app),
+            gate if gate.speaks_autosubmit_only() => autosubmit_alone(app),
+            _ => every_dialect(app),
+        };
+        Self { router, collapses: app.autosubmit.is_some() && !app.gatekeeper.speaks_slurm_only() }
     }
-    if app.gatekeeper.speaks_autosubmit_only() {
-        return autosubmit_alone(app);
+
+    /// What a request is answered.
+    pub(crate) fn answer(&self, request: Request) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+        let request = if self.collapses { autosubmit::collapsed(request) } else { request };
+        self.router.clone().call(request)
     }
+}
+
+fn every_dialect(app: &Arc<App>) -> Router {
     let mut all = Router::new();
     for (audience, routes) in [
         (Audience::Anyone, Router::new().route("/healthz", get(pages::health))),
@@ -53,8 +73,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         all = all.merge(autosubmit::dialect(&shared, false));
     }
     let unmatched = Router::new().fallback(async || error::not_found());
-    all = around(app, all.merge(gated(app, Audience::Public, unmatched)));
-    if app.autosubmit.is_some() { collapsing(all) } else { all }
+    around(app, all.merge(gated(app, Audience::Public, unmatched)))
 }
 
 /// Autosubmit's dialect and nothing else. Its routes are a table of `autosubmit/table.rs`.
@@ -63,17 +82,12 @@ fn autosubmit_alone(app: &Arc<App>) -> Router {
     if let Some(shared) = autosubmit(app) {
         all = all.merge(autosubmit::dialect(&shared, true));
     }
-    collapsing(around(app, all))
+    around(app, all)
 }
 
 /// Autosubmit's dialect with what its handlers share.
 fn autosubmit(app: &Arc<App>) -> Option<AutosubmitApp> {
     Some(AutosubmitApp { app: Arc::clone(app), autosubmit: Arc::clone(app.autosubmit.as_ref()?) })
-}
-
-/// Takes several slashes for one where Autosubmit's clients may send them, before a route is looked for.
-fn collapsing(all: Router) -> Router {
-    Router::new().fallback_service(MapRequest::new(all, autosubmit::collapsed))
 }
 
 /// Slurm's dialect and nothing else: also what there is not is answered in its manner.
@@ -102,9 +116,9 @@ fn around(app: &Arc<App>, routes: Router) -> Router {
     // every body has its own limit, where it is read
     let mut routes = routes.layer(DefaultBodyLimit::disable());
     if !app.gatekeeper.origins().is_empty() {
-        routes = routes.layer(from_fn_with_state(Arc::clone(app), cors));
+        routes = routes.layer(Around(from_fn_with_state(Arc::clone(app), cors)));
     }
-    routes.layer(from_fn_with_state(Arc::clone(app), observe))
+    routes.layer(Around(from_fn_with_state(Arc::clone(app), observe)))
 }
 
 /// For who runs the gateway.
@@ -204,7 +218,7 @@ fn slurm_dialect(shared: SlurmApp) -> Router {
 /// Puts the gate of an audience before routes, for all of their methods.
 fn gated(app: &Arc<App>, audience: Audience, routes: Router) -> Router {
     let routes = routes.method_not_allowed_fallback(async || error::method_not_allowed());
-    routes.layer(from_fn_with_state((Arc::clone(app), audience), auth::gate))
+    routes.layer(Around(from_fn_with_state((Arc::clone(app), audience), auth::gate)))
 }
 
 async fn without_slash(wire: Wire, uri: Uri, headers: HeaderMap) -> Response {

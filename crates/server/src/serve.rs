@@ -13,8 +13,9 @@ use tokio::task::JoinSet;
 use crate::accept::Acceptor;
 use crate::app::{App, blocking};
 use crate::inherit::Inherited;
+use crate::router::Routes;
 use crate::tls::keep_fresh;
-use crate::{Settings, Sockets, autosubmit, router};
+use crate::{Settings, Sockets, autosubmit};
 
 /// Serves until `shutdown` resolves, then lets the requests under way end (at most [`crate::Limits::drain`]).
 ///
@@ -28,7 +29,7 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let cannot_listen = |error| Error::internal("cannot listen on the opened sockets", error);
     let app = Arc::new(App::new(Arc::clone(&engine), &settings));
-    let acceptor = Arc::new(Acceptor::new(router::router(&app), settings.limits.clone()));
+    let acceptor = Arc::new(Acceptor::new(Routes::new(&app), settings.limits.clone()));
     engine.attend()?;
     app.audit.note(Event::Started);
 
@@ -76,7 +77,7 @@ pub async fn serve_inherited(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let app = Arc::new(App::new(Arc::clone(&engine), &settings));
-    let acceptor = Arc::new(Acceptor::new(router::router(&app), settings.limits.clone()));
+    let acceptor = Arc::new(Acceptor::new(Routes::new(&app), settings.limits.clone()));
     engine.attend()?;
     app.audit.note(Event::Started);
     let conversing = Arc::clone(&acceptor);

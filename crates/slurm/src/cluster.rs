@@ -80,6 +80,24 @@ pub struct JobsWanted {
     pub user: Option<String>,
 }
 
+/// By what a job is known again as it is shown: two of a cluster with the same one are shown alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Revision {
+    /// What the cluster has said of it: no two records that differ have the same number in one process.
+    pub record: u64,
+    /// What else is shown of it: a hash of the names of its user and its group, and so on.
+    pub looks: u64,
+}
+
+/// Is told by what a job is known again, if it can be, and makes it, if at all, once.
+pub type Offered<'a> = dyn FnMut(Option<Revision>, &mut dyn FnMut() -> Job) + 'a;
+
+/// How a job is made that is there already.
+pub fn made(job: Job) -> impl FnMut() -> Job {
+    let mut job = Some(job);
+    move || job.take().unwrap_or_default()
+}
+
 /// A job in few words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobState {
@@ -181,6 +199,11 @@ pub trait Cluster: Send + Sync + Debug {
 
     /// Calls `each` with every job that is wanted, in the order of their numbers.
     fn jobs(&self, wanted: &JobsWanted, each: &mut dyn FnMut(Job)) -> Answer<()>;
+
+    /// The same for somebody who may have shown jobs before, and makes only those that are new.
+    fn offer_jobs(&self, wanted: &JobsWanted, each: &mut Offered<'_>) -> Answer<()> {
+        self.jobs(wanted, &mut |job| each(None, &mut made(job)))
+    }
 
     /// Calls `each` with the state of every job that is wanted. Cheap.
     fn job_states(&self, wanted: &JobsWanted, each: &mut dyn FnMut(JobState)) -> Answer<()>;

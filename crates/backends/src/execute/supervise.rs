@@ -22,7 +22,8 @@ use crate::process;
 /// Between SIGTERM and SIGKILL (Slurm's KillWait).
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A script that died of a signal is not thought to have got it alone before this time is over.
+/// A script that died of a signal, or that ended by itself where its batch system tells all processes of a job to stop, is not
+/// thought to have got a signal alone, or none, before this time is over.
 const ALIKE: Duration = Duration::from_millis(100);
 
 /// Why a run ended.
@@ -115,8 +116,9 @@ pub(super) fn supervise(
         let signals = [Some(watches.signals), told].into_iter().flatten().flat_map(Signals::fds);
         let fds: Vec<BorrowedFd<'_>> = std::iter::once(pidfd.as_fd()).chain(signals).collect();
         if wait(&fds, next)?[0] {
-            // A batch system tells all of a job's processes at once to stop, and the script may be faster than we are.
-            match stopped_with(watches.signals, child)? {
+            // Slurm tells all of a job's processes to stop, one after the other, and the script may be faster than we are.
+            let all_are_told = run.batch.is_none() && std::env::var_os("SLURM_JOB_ID").is_some();
+            match stopped_with(watches.signals, child, all_are_told)? {
                 Some(signal) => break Stop::Signal(signal),
                 None => return Ok((Ending::Script, child.wait()?)),
             }
@@ -167,12 +169,13 @@ pub(super) fn supervise(
 }
 
 /// The signal that came for the whole job, of a script that has just ended.
-fn stopped_with(signals: &Signals, child: &Child) -> io::Result<Option<Signal>> {
+fn stopped_with(signals: &Signals, child: &Child, all_are_told: bool) -> io::Result<Option<Signal>> {
     let came = signals.take();
     let pid = Pid::from_child(child);
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let died_of = waitid(WaitId::Pid(pid), options)?.and_then(|status| status.terminating_signal());
-    if came.is_some() || !died_of.is_some_and(|signal| signals.catches(signal)) {
+    // that it caught one cannot be seen
+    if came.is_some() || !(all_are_told || died_of.is_some_and(|signal| signals.catches(signal))) {
         return Ok(came);
     }
     let fds: Vec<BorrowedFd<'_>> = signals.fds().collect();

@@ -131,8 +131,9 @@ impl Engine {
     /// and neither does psik's own. Once their process is gone, we do.
     fn ask_after_stopped(&self, key: JobKey) -> Result<(), Error> {
         let open = self.store.read(|connection| runs::of_job(connection, key))?;
-        self.observe(&open)?;
-        if open.iter().any(|run| run.marker.is_empty() && run.phase == Phase::Handed) {
+        let is_unmarked = open.iter().any(|run| run.marker.is_empty() && run.phase == Phase::Handed);
+        self.observe(open)?;
+        if is_unmarked {
             let record = self.by_key(key)?;
             if record.cancel {
                 self.stop_runs(&record)?;

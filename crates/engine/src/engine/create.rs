@@ -3,26 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use jobgate_model::{
-    BackendConfig, DESCRIBED, Error, Evidence, Generation, JobId, JobNdx, JobSpec, Principal, State, Transition,
-};
+use jobgate_model::{BackendConfig, DESCRIBED, Error, Generation, JobId, JobSpec, Principal, State, Transition};
 
-use super::launch::Turn;
 use super::record::{cannot_write, transition};
 use super::{Engine, policy};
 use crate::process;
-use crate::store::broken;
-use crate::store::history;
-use crate::store::jobs::{self, Beginning, JobRecord, NewRecord};
-use crate::store::runs::{self, Intent};
-use crate::store::usage;
-use crate::tree::{self, Row};
-use crate::types::{Created, Idempotency, Job, Need, NewJob, Place, Start};
+use crate::store::entry::{Begins, Entry};
+use crate::store::jobs::{self, NewRecord};
+use crate::store::runs::Intent;
+use crate::tree;
+use crate::types::{Created, Idempotency, Need, NewJob, Place, Start};
 
 /// So far may stamps run ahead of the clock (after a burst, or when it steps back) before they follow it again.
 const AHEAD_MILLIS: u64 = 24 * 3600 * 1000;
-/// The number of a job's first run.
-pub(super) const FIRST: JobNdx = 1;
 
 impl Engine {
     /// Creates a job: directory tree, row, event `new` and, if it is to be started, the intent to submit, durably.
@@ -38,8 +31,10 @@ impl Engine {
         let promise = prepared.idempotency.clone();
         let marker = marker(&jobid);
         let record = prepared.record(who, jobid, &spec, first.time);
-        match self.enter(who, record, first, (prepared.intent, &marker), prepared.idempotency) {
-            Ok((record, _)) => Ok(Created { job: record.job, repeated: false }),
+        let begins = Begins { intent: prepared.intent, marker, queued: None };
+        let entry = self.entry(who, record, begins, prepared.idempotency);
+        match self.store.write(move |connection| entry.enter(connection)) {
+            Ok(record) => Ok(Created { job: record.job, repeated: false }),
             Err(error) => {
                 // Nobody was promised anything yet.
                 drop(std::fs::remove_dir_all(&base));
@@ -120,49 +115,17 @@ impl Engine {
         Ok(JobId::from_millis(follow(last).unwrap_or(now)))
     }
 
-    /// The durable step: row, spec, event `new`, intent and idempotency key in one transaction. A run that was sent already is in
-    /// hand from the moment on at which others see it.
-    pub(super) fn enter(
+    /// What is entered into the index with a job.
+    pub(super) fn entry(
         &self,
         who: &Principal,
         record: NewRecord,
-        first: Transition,
-        (intent, marker): (Option<Intent>, &str),
+        begins: Begins,
         promise: Option<Idempotency>,
-    ) -> Result<(JobRecord, Option<Turn>), Error> {
-        let now = self.now();
-        let (in_hand, marker) = (self.in_hand.clone(), marker.to_owned());
+    ) -> Entry {
         let limits = self.limits(who, &record.owner);
-        let measured = self.setup.quotas.stored.is_some();
-        self.store.write(move |connection| {
-            usage::admit_bytes(connection, &record.owner, limits)?;
-            if let Some(intent) = &intent {
-                usage::admit_runs(connection, &record.owner, intent.tasks.len(), limits)?;
-            }
-            let writing = |error| broken("write the index", error);
-            let runs = intent.as_ref().map_or(0, |intent| intent.tasks.len());
-            let key = jobs::insert(connection, &record, Some(Beginning { first: &first, runs })).map_err(writing)?;
-            let (live, end, info) = (runs > 0, first.to_row().len() as u64, first.info.clone());
-            let (updated, row) = (first.time, Row { offset: 0, transition: first });
-            history::enter(connection, key, &row, Evidence::Gateway, now).map_err(writing)?;
-            if measured {
-                // three directories and two files, until it is measured
-                usage::grew(connection, key, 5 * tree::BLOCK + record.spec_json.len() as u64).map_err(writing)?;
-            }
-            let mut turn = None;
-            if let Some(intent) = &intent {
-                runs::enter(connection, key, FIRST, intent, &marker).map_err(writing)?;
-                turn = intent.sent.and_then(|_| in_hand.turn(key, FIRST));
-            }
-            if let Some(promise) = &promise {
-                jobs::promise(connection, &record.owner, promise, key, now).map_err(writing)?;
-            }
-            let NewRecord { prefix, jobid, name, owner, backend, generation, .. } = record;
-            let base = prefix.join(jobid.as_str());
-            let (jobndx, state) = (0, State::New);
-            let job = Job { key, base, jobid, name, owner, backend, updated, jobndx, state, info, live };
-            Ok((JobRecord { job, generation, offset: end, cancel: false }, turn))
-        })
+        let first = transition(record.created, 0, State::New, record.config.to_new_info());
+        Entry { record, first, begins, promise, limits, measured: self.setup.quotas.stored.is_some(), now: self.now() }
     }
 }
 
@@ -241,6 +204,6 @@ pub(super) fn intent(
         None => (vec![None], None),
     };
     let environment = environment.filter(|_| spec.inherit_environment).map(super::launch::encode_environment);
-    let (claim, described) = (process::identity().to_owned(), spec.attribute(DESCRIBED).is_some());
+    let (claim, described) = (Some(process::identity().to_owned()), spec.attribute(DESCRIBED).is_some());
     Ok(Intent { tasks, at_most, environment, claim, time, sent: None, described })
 }

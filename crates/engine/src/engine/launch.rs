@@ -130,11 +130,6 @@ impl Engine {
         tracing::info!(job = %run.jobid, jobndx, "finishing a submission that was interrupted");
         match ready.place.backend.find(&run.to_ref()) {
             Ok(Some(native)) => self.queued(&ready, run, native, self.now()).map(drop),
-            Ok(None) if run.once => {
-                let text = "not submitted: Jobgate ended before the batch system had the run, and whoever asked for it got no answer";
-                let row = transition(self.now(), jobndx, State::Failed, text);
-                self.record(&ready.record, &row, Evidence::Query, Rule::UnlessOver).map(drop)
-            }
             Ok(None) => {
                 let environment = self.store.read(|connection| runs::environment(connection, key, jobndx))?;
                 match self.hand_over(&ready, run, environment.as_deref()) {

@@ -27,7 +27,7 @@ use crate::callbacks::Courier;
 use crate::gateway::Bell;
 use crate::store::Store;
 use crate::store::board::Board;
-use crate::types::{JobKey, Place, Setup};
+use crate::types::{Place, Setup};
 
 use self::quota::Flights;
 pub use self::quota::Room;
@@ -49,7 +49,7 @@ pub struct Engine {
     /// Runs that a thread of this process is handing over right now.
     in_hand: launch::InHand,
     /// To whom it is told, in a gateway, that a job's directory is to be filled.
-    filling: OnceLock<Sender<JobKey>>,
+    filling: OnceLock<Sender<submit::Unfilled>>,
     /// What is being uploaded.
     flights: Flights,
 }

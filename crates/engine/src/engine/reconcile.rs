@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use jobgate_model::{Error, ErrorKind, Evidence, JobId, JobNdx, Phase as Seen, Principal, Sighting, State};
+use jobgate_model::{Error, ErrorKind, Evidence, JobId, JobNdx, Phase as Seen, Principal, RunRef, Sighting, State};
 
 use super::Engine;
 use super::measure::keep_measuring;
@@ -29,6 +29,18 @@ const SWEEP: Duration = Duration::from_secs(2);
 /// A reason to look at a job.
 type News = (PathBuf, Option<Sighting>);
 
+/// What is known here of a run that a batch system is asked about.
+struct Watched {
+    key: JobKey,
+    state: Option<State>,
+}
+
+impl Watched {
+    fn of(run: &OpenRun) -> Self {
+        Self { key: run.key, state: run.state }
+    }
+}
+
 impl Engine {
     /// Asks the job's batch system about its live runs now, and takes in what was written to its tree.
     pub fn poll(&self, who: &Principal, key: JobKey) -> Result<Job, Error> {
@@ -38,7 +50,7 @@ impl Engine {
             for run in &open {
                 self.recover(run)?;
             }
-            self.observe(&open)?;
+            self.observe(open)?;
             if record.cancel {
                 self.stop_runs(&self.by_key(key)?)?;
             }
@@ -127,8 +139,9 @@ impl Engine {
             if let (Some(sighting), Some(record)) = (sighting, self.by_base(base)?) {
                 let open = self.store.read(|connection| runs::of_job(connection, record.job.key))?;
                 if let Some(run) = open.iter().find(|run| run.marker == sighting.marker) {
-                    self.begin(run, sighting)?;
-                    self.apply(run, &sighting.phase)?;
+                    let (run, watched) = (run.to_ref(), Watched::of(run));
+                    self.begin(&run, &watched, sighting)?;
+                    self.apply(&run, &watched, &sighting.phase)?;
                 }
             }
         }
@@ -147,25 +160,28 @@ impl Engine {
     }
 
     /// Asks every batch system about all of its runs, once.
-    pub(super) fn observe(&self, open: &[OpenRun]) -> Result<(), Error> {
+    pub(super) fn observe(&self, mut open: Vec<OpenRun>) -> Result<(), Error> {
         for place in self.places() {
-            let here = |run: &&OpenRun| {
+            let here = |run: &mut OpenRun| {
                 run.phase == Phase::Handed
                     && run.backend == place.name
                     && run.base.parent() == Some(&place.prefix)
                     && !run.marker.is_empty()
             };
-            let mine: Vec<&OpenRun> = open.iter().filter(here).collect();
-            if !mine.is_empty() {
-                self.observe_at(place, &mine)?;
+            // there may be very many: of each, one copy
+            let mine: (Vec<RunRef>, Vec<Watched>) =
+                open.extract_if(.., here).map(|run| (run.to_ref(), Watched::of(&run))).unzip();
+            if !mine.0.is_empty() {
+                open.shrink_to_fit();
+                self.observe_at(place, &mine.0, &mine.1)?;
             }
         }
         Ok(())
     }
 
-    fn observe_at(&self, place: &Place, mine: &[&OpenRun]) -> Result<(), Error> {
-        let references: Vec<_> = mine.iter().map(|run| run.to_ref()).collect();
-        let sightings = match place.backend.observe(&references) {
+    /// `references` and `mine` are of the same runs.
+    fn observe_at(&self, place: &Place, references: &[RunRef], mine: &[Watched]) -> Result<(), Error> {
+        let sightings = match place.backend.observe(references) {
             Ok(sightings) => sightings,
             Err(error) => {
                 // The evidence gets older; no state changes.
@@ -173,29 +189,30 @@ impl Engine {
                 return Ok(());
             }
         };
-        let by_marker: HashMap<&str, &OpenRun> = mine.iter().map(|run| (run.marker.as_str(), *run)).collect();
+        let by_marker: HashMap<&str, (&RunRef, &Watched)> =
+            references.iter().zip(mine).map(|(run, watched)| (run.marker.as_str(), (run, watched))).collect();
         for sighting in &sightings {
-            let Some(run) = by_marker.get(sighting.marker.as_str()) else { continue };
-            self.begin(run, sighting)?;
-            self.apply(run, &sighting.phase)?;
+            let Some((run, watched)) = by_marker.get(sighting.marker.as_str()) else { continue };
+            self.begin(run, watched, sighting)?;
+            self.apply(run, watched, &sighting.phase)?;
         }
         Ok(())
     }
 
     /// Records that a run has begun, if nobody but the batch system tells.
-    fn begin(&self, run: &OpenRun, sighting: &Sighting) -> Result<(), Error> {
-        if let (Some(began), Some(State::Queued)) = (sighting.began, run.state) {
-            let row =
-                transition(began.max(run.queued), run.jobndx, State::Active, run.native.clone().unwrap_or_default());
-            self.record(&self.by_key(run.key)?, &row, Evidence::Query, Rule::UnlessOver)?;
+    fn begin(&self, run: &RunRef, watched: &Watched, sighting: &Sighting) -> Result<(), Error> {
+        if let (Some(began), Some(State::Queued)) = (sighting.began, watched.state) {
+            let native = run.native.as_ref().map(|native| native.0.clone()).unwrap_or_default();
+            let row = transition(began.max(run.since), run.jobndx, State::Active, native);
+            self.record(&self.by_key(watched.key)?, &row, Evidence::Query, Rule::UnlessOver)?;
         }
         Ok(())
     }
 
     /// Records the end of a run that its own runner did not record.
-    fn apply(&self, run: &OpenRun, phase: &Seen) -> Result<(), Error> {
+    fn apply(&self, run: &RunRef, watched: &Watched, phase: &Seen) -> Result<(), Error> {
         if let Seen::Ended(state, info) = phase {
-            let record = self.by_key(run.key)?;
+            let record = self.by_key(watched.key)?;
             let row = transition(self.now(), run.jobndx, *state, info.clone());
             self.record(&record, &row, Evidence::Query, Rule::UnlessOver)?;
         }
@@ -226,7 +243,7 @@ impl Engine {
                 drop(self.by_key(key).and_then(|record| self.stop_runs(&record)));
             }
         }
-        if ask { self.observe(&open) } else { Ok(()) }
+        if ask { self.observe(open) } else { Ok(()) }
     }
 }
 

@@ -203,27 +203,29 @@ impl Engine {
 
     /// Writes rows that the index has and the history has not; whether it has all of them then, and nothing else. Where there are
     /// none, the directory is one that was only reserved, and the job's other files are made, too.
-    fn complete(&self, journal: &mut Journal, record: &JobRecord) -> Result<bool, Error> {
+    pub(super) fn complete(&self, journal: &mut Journal, record: &JobRecord) -> Result<bool, Error> {
         let failed = |error: std::io::Error| cannot_write(&record.job.base, error);
         let size = journal.size().map_err(failed)?;
         if size >= record.offset {
             return Ok(size == record.offset);
         }
-        let found = journal.tail(0).map_err(failed)?.rows;
         let known = self.store.read(|connection| jobs::transitions(connection, record.job.key))?;
+        if size == 0 {
+            journal.begin(&known).map_err(failed)?;
+            if !matches!(tree::read_spec(&record.job.base), Ok(Some(_))) {
+                // last: nobody takes a directory without it for a job
+                tree::describe(&record.job.base, &self.stored_spec(record.job.key)?).map_err(failed)?;
+            }
+            return Ok(true);
+        }
+        let found = journal.tail(0).map_err(failed)?.rows;
         let is_same = |(a, b): (&Transition, &Row)| *a == b.transition;
         if found.len() > known.len() || !known.iter().zip(&found).all(is_same) {
             return Ok(false);
         }
-        if size > 0 {
-            tracing::warn!(job = %record.job.jobid, "the job's history lost rows; writing them again");
-        }
+        tracing::warn!(job = %record.job.jobid, "the job's history lost rows; writing them again");
         for row in &known[found.len()..] {
             journal.append(row).map_err(failed)?;
-        }
-        if size == 0 && !matches!(tree::read_spec(&record.job.base), Ok(Some(_))) {
-            // last: nobody takes a directory without it for a job
-            tree::describe(&record.job.base, &self.stored_spec(record.job.key)?).map_err(failed)?;
         }
         Ok(journal.size().map_err(failed)? == record.offset)
     }

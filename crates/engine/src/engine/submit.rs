@@ -1,23 +1,25 @@
 //! Submitting jobs that are described in their batch system's own terms, and kept there.
 //!
 //! Whoever names an idempotency key is promised that asking again gives the same job: that is recorded before anything is sent.
-//! Without one nobody can ask again, and nothing is promised before the answer: the job is recorded while the batch system
-//! has it in hand, and the answer is given when both are done. If this process ends in between, the run may be with the batch
-//! system and is found by its mark, if it was recorded; it is never sent again.
+//! Without one nobody can ask again, and nothing is promised before the answer: the job is recorded, with its number, when the
+//! batch system has answered. If this process ends before, the run may be with the batch system; it is never sent again.
 
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Weak;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use jobgate_model::{Error, ErrorKind, JobId, NativeId, Principal, Remark, RunRef, RunRequest, State, Submission};
+use jobgate_model::{Error, ErrorKind, JobId, NativeId, Principal, RunRef, RunRequest, State, Submission};
 
-use super::create::{self, FIRST, Prepared};
-use super::launch::{Turn, not_known};
+use super::create::{self, Prepared};
+use super::launch::not_known;
 use super::record::{cannot_write, exists, transition};
 use super::{Engine, policy};
-use crate::store::jobs::{self, JobRecord};
-use crate::store::runs::{self, Intent};
-use crate::tree;
+use crate::store::entry::Begins;
+use crate::store::jobs::{self, JobRecord, NewRecord};
+use crate::store::runs::{FIRST, Intent};
+use crate::tree::{self, Journal};
 use crate::types::{Job, JobKey, Launched, NewJob, OnRefusal, Submitted};
 
 /// How much less the processor is needed for filling directories than for anything else (`nice`).
@@ -27,12 +29,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// but the first of them waits no longer than this.
 const UNFILLED: Duration = Duration::from_secs(5);
 
-/// A new job that is recorded.
-struct Recorded {
-    record: JobRecord,
-    /// Its run is in this process's hand.
-    _turn: Option<Turn>,
-}
+/// An empty directory that is so old will not be a job's any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// A job whose files are to be made, and its directory.
+pub(super) type Unfilled = (JobKey, PathBuf);
+
+/// The directory of a new job, which is made so that nobody else gets its id. It is filled when the job is recorded and nobody
+/// waits any more.
+struct Reserved(PathBuf);
 
 impl Engine {
     /// Creates a job that is described in its batch system's own terms and hands its run over; what is refused leaves nothing
@@ -48,7 +53,11 @@ impl Engine {
         let is_kept = prepared.place.backend.keeps_elsewhere(&prepared.spec);
         match &prepared.intent {
             Some(intent)
-                if is_kept && intent.tasks.len() == 1 && prepared.idempotency.is_none() && !is_ours_to_refuse =>
+                if is_kept
+                    && intent.tasks.len() == 1
+                    && prepared.idempotency.is_none()
+                    && prepared.spec.callback.is_none()
+                    && !is_ours_to_refuse =>
             {
                 self.send_and_record(who, &prepared, intent)
             }
@@ -57,17 +66,19 @@ impl Engine {
     }
 
     fn record_and_send(&self, who: &Principal, new: &Prepared<'_>) -> Result<Submitted, Error> {
-        let jobid = self.next_stamp(&new.place.prefix)?;
-        let marker = create::marker(&jobid);
-        let recorded = match self.record_new(who, new, jobid, (new.intent.clone(), &marker), self.now()) {
-            Ok(recorded) => recorded,
-            // The same request may have come twice at once: then the other one's job is the answer.
+        let time = self.now();
+        let (reserved, record) = self.reserve(who, new, self.next_stamp(&new.place.prefix)?, time)?;
+        let begins = Begins { intent: new.intent.clone(), marker: create::marker(&record.jobid), queued: None };
+        let entry = self.entry(who, record, begins, new.idempotency.clone());
+        let job = match self.store.write(move |connection| entry.enter(connection)) {
+            Ok(record) => record.job,
             Err(error) => {
+                reserved.give_back();
+                // The same request may have come twice at once: then the other one's job is the answer.
                 let earlier = self.earlier(who, new.idempotency.as_ref())?.ok_or(error)?;
                 return Ok(Submitted { job: earlier.job, launched: None });
             }
         };
-        let job = recorded.record.job;
         let launched = match self.launch(job.key, OnRefusal::Report) {
             Ok(launched) => launched.into_iter().next(),
             // It is looked for, and queued if it is not there.
@@ -78,17 +89,16 @@ impl Engine {
                 return Err(error);
             }
         };
-        self.fill_later(job.key);
+        self.fill_later(&job);
         Ok(Submitted { job, launched })
     }
 
     fn send_and_record(&self, who: &Principal, new: &Prepared<'_>, intent: &Intent) -> Result<Submitted, Error> {
         let (jobid, time) = (self.next_stamp(&new.place.prefix)?, self.now());
-        let base = new.place.prefix.join(jobid.as_str());
         let marker = create::marker(&jobid);
         let own = format!("{marker}-{FIRST}");
         let request = RunRequest {
-            base: &base,
+            base: &new.place.prefix.join(jobid.as_str()),
             jobid: &jobid,
             jobndx: FIRST,
             spec: &new.spec,
@@ -101,109 +111,59 @@ impl Engine {
             array_limit: None,
             report: None,
         };
-        let mut recorded: Option<Result<Recorded, Error>> = None;
-        let mut record = || {
-            if recorded.is_none() {
-                let intent = Intent { sent: Some(self.now()), ..intent.clone() };
-                recorded = Some(self.record_new(who, new, jobid.clone(), (Some(intent), &marker), time));
+        let mut reserved = None;
+        let mut reserve = || {
+            reserved.get_or_insert_with(|| self.reserve(who, new, jobid.clone(), time));
+        };
+        let outcome = new.place.backend.submit_while(&request, &mut reserve);
+        let (native, remarks) = match outcome {
+            Submission::Refused(error) => {
+                if let Some(Ok((reserved, _))) = reserved {
+                    reserved.give_back();
+                }
+                return Err(error);
+            }
+            Submission::Accepted(native) => (Some(native), Vec::new()),
+            Submission::Remarked(native, remarks) => (Some(native), remarks),
+            Submission::Unknown(error) => {
+                not_known(&jobid, FIRST, error);
+                (None, Vec::new())
             }
         };
-        let outcome = new.place.backend.submit_while(&request, &mut record);
-        if !matches!(outcome, Submission::Refused(_)) {
-            // that something was sent may be certain only now
-            record();
-        }
-        let recorded = recorded.transpose();
-        match outcome {
-            Submission::Refused(error) => {
-                if let Ok(Some(recorded)) = recorded {
-                    self.take_out(&recorded.record)?;
+        // that something was sent may be certain only now
+        reserve();
+        let intent = Intent { sent: Some(self.now()), claim: None, ..intent.clone() };
+        let recorded = reserved.ok_or_else(policy::missing).flatten().and_then(|(reserved, record)| {
+            let queued = native.as_ref().map(|native| transition(time, FIRST, State::Queued, native.0.clone()));
+            let is_handed = queued.is_some();
+            let entry = self.entry(who, record, Begins { intent: Some(intent), marker, queued }, None);
+            let enter = move |connection: &_| entry.enter(connection);
+            let recorded = if is_handed { self.store.write_unsynced(enter) } else { self.store.write(enter) };
+            recorded.inspect_err(|_| reserved.give_back())
+        });
+        match recorded {
+            Ok(JobRecord { job, .. }) => {
+                self.fill_later(&job);
+                let launched = native.map(|native| Launched { jobndx: FIRST, native, remarks });
+                Ok(Submitted { job, launched })
+            }
+            Err(error) => {
+                if let Some(native) = native {
+                    withdraw(new, &request, native, time);
                 }
                 Err(error)
             }
-            Submission::Unknown(error) => {
-                let recorded = recorded?.ok_or_else(policy::missing)?;
-                let key = recorded.record.job.key;
-                not_known(&jobid, FIRST, error);
-                // that it is recorded is what its submitter is told
-                self.store.update(move |connection| runs::promise(connection, key, FIRST))?;
-                self.fill_later(key);
-                Ok(Submitted { job: recorded.record.job, launched: None })
-            }
-            Submission::Accepted(native) => self.handed(who, new, recorded, (native, Vec::new()), &own, time),
-            Submission::Remarked(native, remarks) => self.handed(who, new, recorded, (native, remarks), &own, time),
         }
     }
 
-    /// The batch system has the run, which is recorded as queued. Where that is not possible the batch system shall not have it,
-    /// either: its submitter is told that there is no such job.
-    fn handed(
-        &self,
-        who: &Principal,
-        new: &Prepared<'_>,
-        recorded: Result<Option<Recorded>, Error>,
-        (native, remarks): (NativeId, Vec<Remark>),
-        marker: &str,
-        time: f64,
-    ) -> Result<Submitted, Error> {
-        let cancel = |record: Option<&JobRecord>| {
-            let run = RunRef {
-                base: record.map(|record| record.job.base.clone()).unwrap_or_default(),
-                jobid: record.map_or_else(|| JobId::from_millis(0), |record| record.job.jobid.clone()),
-                jobndx: FIRST,
-                owner: who.name.clone(),
-                marker: marker.to_owned(),
-                native: Some(native.clone()),
-                since: time,
-                described: true,
-                untold: None,
-            };
-            if let Err(error) = new.place.backend.cancel(&run) {
-                tracing::error!(
-                    native = native.0,
-                    error = error.chain(),
-                    "a run that cannot be recorded cannot be canceled, either"
-                );
-            }
-        };
-        let recorded = match recorded.and_then(|recorded| recorded.ok_or_else(policy::missing)) {
-            Ok(recorded) => recorded,
-            Err(error) => {
-                cancel(None);
-                return Err(error);
-            }
-        };
-        let record = &recorded.record;
-        let row = transition(time, FIRST, State::Queued, native.0.clone());
-        match self.record_first(record.job.key, row) {
-            Ok(true) => {
-                self.fill_later(record.job.key);
-                let launched = Some(Launched { jobndx: FIRST, native, remarks });
-                Ok(Submitted { job: recorded.record.job, launched })
-            }
-            // canceled meanwhile
-            Ok(false) => {
-                cancel(Some(record));
-                Ok(Submitted { job: recorded.record.job, launched: None })
-            }
-            Err(error) => {
-                cancel(Some(record));
-                self.take_out(record)?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Records a new job durably. Its directory is made before, so that nobody else gets its id, and filled later, when nobody
-    /// waits for it.
-    fn record_new(
+    /// Makes the directory of a new job.
+    fn reserve(
         &self,
         who: &Principal,
         new: &Prepared<'_>,
         mut jobid: JobId,
-        (intent, marker): (Option<Intent>, &str),
         time: f64,
-    ) -> Result<Recorded, Error> {
+    ) -> Result<(Reserved, NewRecord), Error> {
         let prefix = &new.place.prefix;
         let base = loop {
             let base = prefix.join(jobid.as_str());
@@ -216,17 +176,18 @@ impl Engine {
         };
         let mut spec = new.spec.clone();
         spec.directory.get_or_insert_with(|| base.join("work").to_string_lossy().into_owned());
-        let first = transition(time, 0, State::New, new.config.to_new_info());
-        let entered = new.record(who, jobid, &spec, time);
-        let entered = self.enter(who, entered, first, (intent, marker), new.idempotency.clone());
-        let (record, turn) = entered.inspect_err(|_| drop(std::fs::remove_dir(&base)))?;
-        Ok(Recorded { record, _turn: turn })
+        Ok((Reserved(base), new.record(who, jobid, &spec, time)))
     }
 
     /// Has a directory filled that was reserved. What is not, because this process ends, is filled by whoever looks at it next.
-    fn fill_later(&self, key: JobKey) {
-        if self.filling.get().is_none_or(|filling| filling.send(key).is_err()) {
-            self.fill(key);
+    fn fill_later(&self, job: &Job) {
+        let job = (job.key, job.base.clone());
+        let unsent = match self.filling.get() {
+            Some(filling) => filling.send(job).err().map(|unsent| unsent.0),
+            None => Some(job),
+        };
+        if let Some(job) = unsent {
+            self.fill(&job);
         }
     }
 
@@ -237,7 +198,7 @@ impl Engine {
 
     /// Fills directories, when nobody else needs the processor and the disk: where many jobs are submitted at once, new files
     /// would take more of both than the submissions do.
-    pub(super) fn keep_filling(engine: &Weak<Self>, keys: &Receiver<JobKey>) {
+    pub(super) fn keep_filling(engine: &Weak<Self>, keys: &Receiver<Unfilled>) {
         // in Linux, this thread's only; as it was is good enough, too
         let _ = rustix::process::setpriority_process(None, NICE);
         if let Some(engine) = engine.upgrade() {
@@ -245,15 +206,23 @@ impl Engine {
         }
         while let Ok(first) = keys.recv() {
             let (until, mut unfilled) = (Instant::now() + UNFILLED, vec![first]);
+            // Who submits need not wake this thread each time.
             let ends = loop {
-                match keys.recv_timeout(PAUSE.min(until.saturating_duration_since(Instant::now()))) {
-                    Ok(key) => unfilled.push(key),
-                    Err(why) => break why == RecvTimeoutError::Disconnected,
+                std::thread::sleep(PAUSE);
+                let before = unfilled.len();
+                let ended = loop {
+                    match keys.try_recv() {
+                        Ok(job) => unfilled.push(job),
+                        Err(why) => break why == TryRecvError::Disconnected,
+                    }
+                };
+                if ended || unfilled.len() == before || Instant::now() >= until {
+                    break ended;
                 }
             };
-            for key in unfilled {
+            for job in unfilled {
                 let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else { return };
-                engine.fill(key);
+                engine.fill(&job);
             }
             if ends {
                 return;
@@ -261,8 +230,17 @@ impl Engine {
         }
     }
 
-    fn fill(&self, key: JobKey) {
-        match self.by_key(key).and_then(|record| self.look(record)) {
+    fn fill(&self, (key, base): &Unfilled) {
+        let filled = match Journal::lock(base) {
+            Ok(mut journal) => self.by_key(*key).and_then(|record| self.complete(&mut journal, &record)),
+            // there may be no directory any more, nor a job
+            Err(_) => Ok(false),
+        };
+        let looked = match filled {
+            Ok(false) => self.by_key(*key).and_then(|record| self.look(record)).map(drop),
+            other => other.map(drop),
+        };
+        match looked {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 tracing::warn!(error = error.chain(), "a job's files are made later");
             }
@@ -270,10 +248,22 @@ impl Engine {
         }
     }
 
-    /// What a process has begun to fill that died meanwhile: the history is made first, so that is where `spec.json` is missing.
+    /// What a process has begun to fill that died meanwhile: the history is made first, so that is where `spec.json` is missing. Of
+    /// a job that it did not live to record there is an empty directory, which nobody fills any more.
     fn fill_rest(&self) {
         for prefix in self.prefixes() {
-            let known = self.store.read(|connection| jobs::known(connection, prefix)).unwrap_or_default();
+            let Ok(known) = self.store.read(|connection| jobs::known(connection, prefix)) else { continue };
+            let names: HashSet<&str> = known.iter().map(|(_, jobid, _)| jobid.as_str()).collect();
+            for entry in std::fs::read_dir(prefix).into_iter().flatten().flatten() {
+                let jobid = entry.file_name().to_str().and_then(|name| JobId::parse(name).ok());
+                let is_old = jobid.is_some_and(|jobid| {
+                    !names.contains(jobid.as_str()) && jobid.number() + ABANDONED.as_secs_f64() < self.now()
+                });
+                // one that is not empty stays
+                if is_old && std::fs::remove_dir(entry.path()).is_ok() {
+                    tracing::info!(base = %entry.path().display(), "removed the empty directory of a job that was never recorded");
+                }
+            }
             for (key, jobid, _) in known {
                 let base = prefix.join(jobid);
                 if !exists(&base.join("spec.json")) && tree::size(&base).is_ok_and(|size| size > 0) {
@@ -283,13 +273,29 @@ impl Engine {
             }
         }
     }
+}
 
-    /// Leaves nothing of a job that nobody was promised.
-    fn take_out(&self, record: &JobRecord) -> Result<(), Error> {
-        let Job { base, jobid, key, .. } = &record.job;
-        // The tree goes first: a directory without a row would be taken for somebody else's new job.
-        tree::remove(base.parent().unwrap_or(base), jobid).map_err(|error| cannot_write(base, error))?;
-        let key = *key;
-        self.store.update(move |connection| jobs::forget(connection, key))
+impl Reserved {
+    fn give_back(&self) {
+        drop(std::fs::remove_dir(&self.0));
+    }
+}
+
+/// Has the batch system stop a run that cannot be recorded: its submitter is told that there is no such job.
+fn withdraw(new: &Prepared<'_>, request: &RunRequest<'_>, native: NativeId, since: f64) {
+    let run = RunRef {
+        base: request.base.to_owned(),
+        jobid: request.jobid.clone(),
+        jobndx: request.jobndx,
+        owner: request.owner.to_owned(),
+        marker: request.marker.to_owned(),
+        native: Some(native),
+        since,
+        described: true,
+        untold: None,
+    };
+    if let Err(error) = new.place.backend.cancel(&run) {
+        let native = run.native.map(|native| native.0);
+        tracing::error!(native, error = error.chain(), "a run that cannot be recorded cannot be canceled, either");
     }
 }

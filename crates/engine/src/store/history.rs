@@ -91,7 +91,8 @@ fn take_in(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<Optio
                 Look::Tail(Some((offset, evidence))) if offset == row.offset => Some(evidence),
                 _ => None,
             };
-            let seq = enter(connection, arrival.key, row, own.unwrap_or(Evidence::Tree), arrival.now)?;
+            let evidence = own.unwrap_or(Evidence::Tree);
+            let seq = enter(connection, arrival.key, row.offset, &row.transition, evidence, arrival.now)?;
             let ours = apply(connection, &mut record, &row.transition, arrival.now)?;
             events.push(seq);
             let reported = own.is_none() && arrival.reported.contains(&row.transition.jobndx);
@@ -114,11 +115,11 @@ fn take_in(connection: &Connection, arrival: &Arrival) -> rusqlite::Result<Optio
 pub(crate) fn enter(
     connection: &Connection,
     key: JobKey,
-    row: &Row,
+    offset: u64,
+    transition: &Transition,
     evidence: Evidence,
     now: f64,
 ) -> rusqlite::Result<i64> {
-    let Row { offset, transition } = row;
     connection
         .prepare_cached(
             "INSERT INTO event (job, time, jobndx, state, info, evidence, recorded, offset) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -131,7 +132,7 @@ pub(crate) fn enter(
             transition.info,
             evidence_code(evidence),
             now,
-            *offset as i64
+            offset as i64
         ])
 }
 

@@ -87,6 +87,8 @@ pub(crate) fn prefix_id(connection: &Connection, path: &Path) -> rusqlite::Resul
 pub(crate) struct Beginning<'a> {
     /// Its first row, which has been, or will be, the first of its history.
     pub(crate) first: &'a Transition,
+    /// The next row, if its batch system has its run already.
+    pub(crate) queued: Option<&'a Transition>,
     /// So many runs are intended.
     pub(crate) runs: usize,
 }
@@ -106,13 +108,15 @@ pub(crate) fn insert(
     if let Some(key) = adopted {
         forget(connection, JobKey(key))?;
     }
-    let first = beginning.map(|beginning| beginning.first);
+    let (first, queued) =
+        (beginning.map(|beginning| beginning.first), beginning.and_then(|beginning| beginning.queued));
+    let last = queued.or(first);
     let runs = beginning.map_or(0, |beginning| beginning.runs as i64);
     let key = connection
         .prepare_cached(
             "INSERT INTO job (prefix, jobid, number, name, owner, backend, generation, created, updated, jobndx, state, info,
                               live, next_ndx, offset)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11, 1 + ?11, ?12)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1 + ?13, ?14)",
         )?
         .insert(params![
             prefix,
@@ -123,10 +127,12 @@ pub(crate) fn insert(
             new.backend,
             new.generation.number(),
             new.created,
-            first.map_or(new.created, |first| first.time),
-            first.map_or("", |first| first.info.as_str()),
+            last.map_or(new.created, |last| last.time),
+            last.map_or(0, |last| last.jobndx),
+            last.map_or(0, |last| last.state.code()),
+            last.map_or("", |last| last.info.as_str()),
             runs,
-            first.map_or(0, |first| first.to_row().len() as i64)
+            first.iter().chain(&queued).map(|row| row.to_row().len() as i64).sum::<i64>()
         ])?;
     let config = serde_json::to_string(&new.config).unwrap_or_default();
     connection

@@ -5,6 +5,7 @@
 
 pub(crate) mod board;
 pub(crate) mod deliveries;
+pub(crate) mod entry;
 pub(crate) mod history;
 pub(crate) mod jobs;
 mod open;

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use jobgate_model::{JobId, JobNdx, NativeId, RunRef, State, Untold};
+use jobgate_model::{JobId, JobNdx, NativeId, RunRef, State, Transition, Untold};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::jobs;
 use crate::process;
 use crate::types::JobKey;
+
+/// The number of a job's first run.
+pub(crate) const FIRST: JobNdx = 1;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +32,11 @@ pub(crate) struct Intent {
     pub(crate) at_most: Option<i64>,
     /// The submitter's environment, encoded.
     pub(crate) environment: Option<Vec<u8>>,
-    /// The process that will hand them over.
-    pub(crate) claim: String,
+    /// The process that will hand them over; nobody if they were sent.
+    pub(crate) claim: Option<String>,
     /// When they were intended.
     pub(crate) time: f64,
-    /// They were sent already, not later than then, and nobody was promised anything yet.
+    /// They were sent already, not later than then.
     pub(crate) sent: Option<f64>,
     /// The job is described in its batch system's own terms.
     pub(crate) described: bool,
@@ -60,8 +63,6 @@ pub(crate) struct OpenRun {
     pub(crate) intended: f64,
     pub(crate) boot: Option<String>,
     pub(crate) sent: Option<f64>,
-    /// It is not sent again.
-    pub(crate) once: bool,
     pub(crate) described: bool,
 }
 
@@ -69,8 +70,7 @@ impl OpenRun {
     /// The run as a backend knows it.
     pub(crate) fn to_ref(&self) -> RunRef {
         let earlier = self.boot.as_deref() != Some(process::boot_id());
-        // what is not sent again was not sent later, either
-        let until = if earlier && !self.once { Some(process::booted()) } else { self.sent };
+        let until = if earlier { Some(process::booted()) } else { self.sent };
         let untold = until.filter(|_| self.phase == Phase::Intended);
         RunRef {
             base: self.base.clone(),
@@ -99,21 +99,23 @@ pub(crate) fn intend(
             "UPDATE job SET next_ndx = next_ndx + ?2, live = live + ?2, cancel = 0 WHERE key = ?1 RETURNING next_ndx",
         )?
         .query_row(params![key.0, count], |row| row.get(0))?;
-    enter(connection, key, next - count, intent, marker)?;
+    enter(connection, key, next - count, intent, marker, None)?;
     Ok((next - count..next).collect())
 }
 
-/// Enters the runs of one start, from this number on.
+/// Enters the runs of one start, from this number on. If they are `queued`, the batch system has them already.
 pub(crate) fn enter(
     connection: &Connection,
     key: JobKey,
     first: JobNdx,
     intent: &Intent,
     marker: &str,
+    queued: Option<&Transition>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO run (job, jobndx, phase, marker, claim, task, first, at_most, environment, intended, boot, sent, once, described)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11 IS NOT NULL, ?12)",
+        "INSERT INTO run (job, jobndx, phase, marker, claim, task, first, at_most, environment, intended, boot, sent, described,
+                          state, native, queued, seen)
+         VALUES (?1, ?2, ?13 IS NOT NULL, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)",
     )?;
     for (jobndx, task) in (first..).zip(&intent.tasks) {
         statement.execute(params![
@@ -126,9 +128,12 @@ pub(crate) fn enter(
             intent.at_most,
             intent.environment,
             intent.time,
-            process::boot_id(),
+            queued.is_none().then(process::boot_id),
             intent.sent,
-            intent.described
+            intent.described,
+            queued.map(|queued| queued.state.code()),
+            queued.map(|queued| &queued.info),
+            queued.map_or(0.0, |queued| queued.time)
         ])?;
     }
     Ok(())
@@ -177,18 +182,10 @@ pub(crate) fn unclaim(connection: &Connection, key: JobKey, jobndx: JobNdx) -> r
     Ok(())
 }
 
-/// The same, when that was told to who asked for it: then it is sent again as soon as it is certain that it did not arrive.
-pub(crate) fn promise(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE run SET claim = NULL, once = 0 WHERE job = ?1 AND jobndx = ?2 AND phase = 0")?
-        .execute(params![key.0, jobndx])?;
-    Ok(())
-}
-
 const COLUMNS: &str =
     "job.key, prefix.path, job.jobid, job.backend, run.jobndx, run.state, run.phase, run.marker, run.native,
     run.queued, run.claim, run.task, run.first, run.at_most, job.owner, run.intended, run.boot,
-    run.sent, run.once, run.described";
+    run.sent, run.described";
 
 fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
     let jobid =
@@ -216,8 +213,7 @@ fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
         intended: row.get(15)?,
         boot: row.get(16)?,
         sent: row.get(17)?,
-        once: row.get(18)?,
-        described: row.get(19)?,
+        described: row.get(18)?,
     })
 }
 

@@ -18,12 +18,14 @@ use super::{broken, lock, open};
 /// A thread that leads does so for at most so many groups, one right after the other: to wake another takes time in which
 /// nothing is written, and its own caller waits.
 const ROUNDS: usize = 4;
-/// So much time after it was committed everything is on the disk.
-const UNSYNCED: Duration = Duration::from_millis(50);
+/// So much time after it was committed everything is about to be on the disk (as with PostgreSQL's `wal_writer_delay`): to sync
+/// keeps others waiting on some file systems.
+const UNSYNCED: Duration = Duration::from_millis(200);
 
 type Finish = Box<dyn FnOnce(Result<(), String>)>;
-/// A write that waits: given the connection it runs and says how to answer; given a reason it answers at once.
-type Operation = Box<dyn FnOnce(Result<&Connection, &str>) -> Finish + Send>;
+/// A write that waits: given the connection, and whether others are in its transaction, it runs and says how to answer; given a
+/// reason it answers at once.
+type Operation = Box<dyn FnOnce(Result<(&Connection, Company), &str>) -> Finish + Send>;
 type Lead = Box<dyn Fn() + Send>;
 
 /// A write that waits, and how to tell its thread to lead the next group.
@@ -40,6 +42,13 @@ pub(super) enum Until {
     Synced,
     /// It is committed.
     Committed,
+}
+
+/// Whether a write has a transaction to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    Alone,
+    Others,
 }
 
 /// What a waiting thread is told.
@@ -214,13 +223,15 @@ impl Sole {
     fn commit(&mut self, group: Vec<Waiting>) {
         let syncs = group.iter().any(|one| one.until == Until::Synced);
         let outcome = self.sync_commits(syncs).and_then(|()| self.connection.execute_batch("BEGIN IMMEDIATE"));
+        let company = if group.len() > 1 { Company::Others } else { Company::Alone };
         let mut group = group.into_iter().map(|one| one.operation);
         let mut finish = Vec::new();
         let mut result = outcome.map_err(|error| error.to_string());
         while result.is_ok() {
             let Some(operation) = group.next() else { break };
-            finish.push(operation(Ok(&self.connection)));
-            // SQLite ends the whole transaction by itself when the disk is full; what follows must not run outside of one.
+            finish.push(operation(Ok((&self.connection, company))));
+            // SQLite ends the whole transaction by itself when the disk is full; what follows must not run outside of one. One that
+            // was alone in it knows better what failed.
             if self.connection.is_autocommit() {
                 result = Err("the disk is full or failed".into());
             }
@@ -260,8 +271,11 @@ fn package<T: 'static>(
     let unwritten =
         |reason: &str| Error::new(ErrorKind::Unavailable, "cannot write the index").because(reason.to_owned());
     Box::new(move |connection| match connection {
-        Ok(connection) => {
-            let result = in_savepoint(connection, operation);
+        Ok((connection, company)) => {
+            let result = match company {
+                Company::Alone => alone(connection, operation),
+                Company::Others => in_savepoint(connection, operation),
+            };
             Box::new(move |committed| {
                 answer(match committed {
                     Ok(()) => result,
@@ -274,6 +288,16 @@ fn package<T: 'static>(
             Box::new(|_| ())
         }
     })
+}
+
+/// A write that has a transaction to itself, which ends if it fails: that costs less than a savepoint, for which SQLite copies each
+/// page that is changed.
+fn alone<T>(connection: &Connection, operation: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    let result = operation(connection);
+    if result.is_err() && !connection.is_autocommit() {
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    result
 }
 
 fn in_savepoint<T>(

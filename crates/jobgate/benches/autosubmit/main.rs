@@ -4,15 +4,16 @@
 //! `.autosubmitrc`), else they are made by `autosubmit_make_fixture.sh` beside the checkout; `--quick` fewer requests;
 //! `--no-original` only ours.
 //!
-//! What is shown is the CPU time of the server and of the programs that it runs, per request, one after the other: that does not
-//! depend on what else the machine does. First with files that do not change; then with files that change before each request, so
-//! that both servers have to read them; then the listings of a site of 1,000 experiments. Figures say what was seen; nothing is
-//! asserted.
+//! What is shown is the CPU time of the server and of the programs that it runs, per request, one after the other: that depends little
+//! on what else the machine does. First what the least server there can be costs (`floor.rs`), with files that do not change; then with
+//! files that change before each request, so that both servers have to read them; then the listings of a site of 1,000 experiments.
+//! Figures say what was seen; nothing is asserted.
 #![expect(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
 
 #[expect(dead_code, unused_imports, reason = "shared with the tests, which use all of it")]
 #[path = "../../tests/it/fixture/mod.rs"]
 mod fixture;
+mod floor;
 mod server;
 #[path = "../../../autosubmit/examples/large/site.rs"]
 mod site;
@@ -79,6 +80,9 @@ const REQUESTS: [&str; 45] = [
 const LISTINGS: [&str; 4] = ["/v3/search/a", "/v3/search/a0042", "/v3/running/", "/v4/experiments?only_active=false"];
 const EXPERIMENTS: i64 = 1000;
 
+/// Requests of one kind to a server that needs little for them.
+const MOST: u32 = 3000;
+
 /// Starts that are measured.
 const STARTS: usize = 11;
 
@@ -141,7 +145,7 @@ impl Pair {
         let measure = |server: &Server, most: u32| -> Vec<f64> {
             paths.iter().map(|path| server.measure(path, (self.time, most), || before(path))).collect()
         };
-        let ours = measure(&self.ours, 3000);
+        let ours = measure(&self.ours, MOST);
         let theirs = self.theirs.as_ref().map(|server| measure(server, 30));
         for (place, path) in paths.iter().enumerate() {
             let (ours, theirs) = (ours[place], theirs.as_ref().map(|theirs| theirs[place]));
@@ -163,6 +167,9 @@ fn show(what: &str, ours: &str, theirs: Option<&str>, times: &str) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == floor::WORD) {
+        return floor::serve();
+    }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let given = arguments.iter().position(|argument| argument == "--data").and_then(|at| arguments.get(at + 1));
     let Some(peer) = Peer::get("autosubmit") else { return };
@@ -181,6 +188,8 @@ fn main() {
     pair.memory("memory after the start, MiB");
     pair.title("CPU ms per request, files that do not change");
     pair.ours.settle("/");
+    let least = floor::start(&home, &data).measure("/", (time, MOST), || ());
+    show("the least that any server costs here", &format!("{least:.4}"), None, "");
     pair.compare(&REQUESTS, |_| ());
     pair.memory("memory afterwards, MiB");
     pair.title("CPU ms per request, files that changed just before");

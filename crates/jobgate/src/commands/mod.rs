@@ -36,6 +36,7 @@ mod version;
 mod wait;
 
 use std::ffi::OsStr;
+use std::fmt::Write;
 use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -58,7 +59,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::record;
 use crate::selector::{self, Scope};
-use crate::table::shown;
+use crate::table::Shown;
 use crate::wiring::Session;
 
 /// Reads the command line of this process and does what it says. Usage errors end the process with exit code 2.
@@ -175,11 +176,11 @@ fn log(verbose: u8, format: LogFormat, quiet: LevelFilter) {
 /// How values stand in a readable line: whatever somebody else has written into them, they stay within it.
 fn fields() -> impl for<'writer> FormatFields<'writer> {
     let format = |line: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
-        let value = format!("{value:?}");
-        match field.name() {
-            "message" => write!(line, "{}", shown(&value)),
-            name => write!(line, "{name}={}", shown(&value)),
+        if field.name() != "message" {
+            line.write_str(field.name())?;
+            line.write_char('=')?;
         }
+        write!(Shown(line), "{value:?}")
     };
     debug_fn(format).delimited(" ")
 }

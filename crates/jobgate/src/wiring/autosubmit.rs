@@ -3,8 +3,10 @@
 mod logins;
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::mem::discriminant;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
@@ -101,10 +103,18 @@ pub(crate) fn dialect(config: &Config, wanted: Wanted) -> anyhow::Result<Option<
 
 /// The zone of local time, read from the file that it is in: looked for by its name, all zones of the system are listed first.
 fn local_zone() -> TimeZone {
-    let named = std::env::var_os("TZ").map(|name| Path::new("/usr/share/zoneinfo").join(name));
-    let file = named.unwrap_or_else(|| "/etc/localtime".into());
+    let file = zone_file(std::env::var_os("TZ"), std::env::var_os("TZDIR"));
     let read = std::fs::read(file).ok().and_then(|bytes| TimeZone::tzif("local", &bytes).ok());
     read.unwrap_or_else(TimeZone::system)
+}
+
+/// Where the C library looks for local time, and Autosubmit by it: in the file that `TZ` names, perhaps after a colon and perhaps in
+/// `TZDIR`.
+fn zone_file(name: Option<OsString>, folder: Option<OsString>) -> PathBuf {
+    let Some(name) = name else { return "/etc/localtime".into() };
+    let folder = folder.filter(|folder| !folder.is_empty()).unwrap_or_else(|| "/usr/share/zoneinfo".into());
+    let name = name.as_bytes();
+    Path::new(&folder).join(OsStr::from_bytes(name.strip_prefix(b":").unwrap_or(name)))
 }
 
 /// What is done in the background: as the original's variables say if we are in its place, else if the configuration says so.
@@ -211,7 +221,22 @@ fn key(file: Option<&Path>, variable: &env::Variable, environment: &Environment)
 
 #[cfg(test)]
 mod tests {
-    use super::assignment;
+    use super::{assignment, zone_file};
+
+    #[test]
+    fn local_time_is_looked_for_where_the_c_library_looks() {
+        let of = |name: Option<&str>, folder: Option<&str>| zone_file(name.map(Into::into), folder.map(Into::into));
+        for (name, folder, file) in [
+            (None, None, "/etc/localtime"),
+            (None, Some("/zones"), "/etc/localtime"),
+            (Some("Europe/Madrid"), None, "/usr/share/zoneinfo/Europe/Madrid"),
+            (Some(":Europe/Madrid"), Some(""), "/usr/share/zoneinfo/Europe/Madrid"),
+            (Some("Madrid"), Some("/zones"), "/zones/Madrid"),
+            (Some(":/etc/zone"), Some("/zones"), "/etc/zone"),
+        ] {
+            assert_eq!(of(name, folder).to_str(), Some(file));
+        }
+    }
 
     #[test]
     fn lines_of_env_files() {

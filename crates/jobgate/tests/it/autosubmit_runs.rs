@@ -16,7 +16,8 @@ use jobgate_autosubmit::workers::{Task, WorkerError, Workers};
 use rusqlite::Connection;
 
 use crate::fixture::experiments::Experiments;
-use crate::fixture::{SOON, skip, wait_for};
+use crate::fixture::sshd::{Sshd, user};
+use crate::fixture::wait_for;
 
 /// A run of a few small jobs, one of which fails.
 const JOBS: &str = "  INI: {SCRIPT: 'sleep 1', RUNNING: member, WALLCLOCK: '00:05'}\n  \
@@ -70,7 +71,7 @@ fn what_is_read_beside_a_run_is_never_wrong_and_agrees_at_its_end() {
         h = {r.job_name: [r.submit, r.start, r.finish] for r in create_experiment_job_data_repository(e).get_all()}\n\
         print('ANSWER' + json.dumps([j, h]))";
     let (theirs, times): (BTreeMap<String, i64>, BTreeMap<String, [i64; 3]>) =
-        serde_json::from_value(original(&site, script, &[expid.as_str()])).unwrap();
+        serde_json::from_value(site.original(script, &[expid.as_str()])).unwrap();
     let jobs = ours.jobs(&expid).unwrap();
     let mine: BTreeMap<String, i64> = jobs.jobs().iter().map(|job| (job.name.clone(), job.status.code())).collect();
     assert_eq!(mine, theirs);
@@ -143,66 +144,13 @@ fn autosubmit_is_driven_in_all_its_ways() {
     wait_for("its failure", LONG, || (runners.last(&none).unwrap().status == "TERMINATED").then_some(()));
 }
 
-/// A real `sshd` for the account of the test, and how `ssh` is to talk to it. Killed when it is dropped.
-struct Sshd {
-    process: std::process::Child,
-    port: u64,
-    options: Vec<String>,
-}
-
-impl Sshd {
-    fn start(site: &Experiments) -> Option<Self> {
-        let program =
-            ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].into_iter().find(|path| std::path::Path::new(path).exists());
-        let Some(program) = program else {
-            skip("there is no sshd (Debian: openssh-server)");
-            return None;
-        };
-        let at = |name: &str| site.home.path(name).to_str().unwrap().to_owned();
-        for key in ["host_key", "user_key"] {
-            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &at(key)]).status();
-            assert!(made.unwrap().success());
-        }
-        // where sshd separates its privileges; it is there if the service ever ran
-        drop(fs::create_dir_all("/run/sshd"));
-        fs::copy(at("user_key.pub"), at("authorized_keys")).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let variables: Vec<String> = site.variables().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let config = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
-             PermitRootLogin yes\nPasswordAuthentication no\nPidFile none\nSetEnv {}\n",
-            at("host_key"),
-            at("authorized_keys"),
-            variables.join(" ")
-        );
-        fs::write(at("sshd_config"), config).unwrap();
-        let log = fs::File::create(at("sshd.log")).unwrap();
-        let process = Command::new(program).args(["-D", "-e", "-f", &at("sshd_config")]).stderr(log).spawn().unwrap();
-        let known = format!("[127.0.0.1]:{port} {}", fs::read_to_string(at("host_key.pub")).unwrap());
-        fs::write(at("known_hosts"), known).unwrap();
-        let client =
-            format!("IdentityFile {}\nIdentitiesOnly yes\nUserKnownHostsFile {}\n", at("user_key"), at("known_hosts"));
-        fs::write(at("ssh_config"), client).unwrap();
-        wait_for("sshd", SOON, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        Some(Self { process, port: port.into(), options: vec!["-F".into(), at("ssh_config")] })
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
 #[test]
 fn autosubmit_is_driven_over_ssh() {
     let Some(site) = Experiments::new() else { return };
-    let Some(sshd) = Sshd::start(&site) else { return };
+    let Some(sshd) = Sshd::start(&site, &[]) else { return };
     let expid = site.make("  LONG: {SCRIPT: 'sleep 300', RUNNING: once, WALLCLOCK: '00:10'}\n");
-    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let loader = Loader::Venv(site.venv());
-    let far = Runner::ssh(loader.clone(), "127.0.0.1", Some(user.trim()), Some(sshd.port)).unwrap();
+    let far = Runner::ssh(loader.clone(), "127.0.0.1", Some(&user()), Some(sshd.port)).unwrap();
     let runners = site.runners_with(sshd.options.clone());
     assert!(runners.version(&far).unwrap().contains("4.1.17"));
     let canary = site.home.path("canary");
@@ -263,7 +211,7 @@ fn the_background_writes_what_the_original_would() {
             from autosubmit_api.repositories.experiment_status import create_experiment_status_repository\n\
             create_experiment_status_repository()\n\
             for task in REGISTERED_TASKS: task.procedure()\nprint('ANSWER0')";
-        original(&site, script, &[]);
+        site.original(script, &[]);
     };
     let drawn_now = site.root().join("calculation_in_progress.lock");
     let forget = || {
@@ -318,15 +266,6 @@ fn the_background_writes_what_the_original_would() {
     let held = fs::File::open(site.root().join("jobgate_task_popdet.lock")).unwrap();
     held.lock().unwrap();
     assert!(matches!(workers.run(Task::Details, moment()), Err(WorkerError::Taken)));
-}
-
-/// Runs a script with the original's modules; it prints `ANSWER` and JSON.
-fn original(site: &Experiments, script: &str, arguments: &[&str]) -> serde_json::Value {
-    let output = site.program("python").args(["-c", script]).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let answer = said.lines().find_map(|line| line.strip_prefix("ANSWER"));
-    let answer = answer.unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));
-    serde_json::from_str(answer).unwrap()
 }
 
 /// All rows of a table, as texts.

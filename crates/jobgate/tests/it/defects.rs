@@ -319,6 +319,22 @@ fn d17_a_hot_started_job_can_be_canceled() {
     home.ok(&["status", "7.7"]);
 }
 
+/// `scancel` tells a job's processes one after the other to stop: the script, which ends by itself then, may be the first.
+#[test]
+fn a_script_that_slurm_has_stopped_is_not_completed() {
+    let home = Home::new();
+    // as soon as it has ended
+    let told = "(until read -r is < /proc/$$/stat; [[ $is == *') Z '* ]]; do :; done; kill -TERM $PPID) & exit 0";
+    let slurm = Some(("SLURM_JOB_ID", "5"));
+    for (jobid, script, variable, code) in
+        [("7.1", told, slurm, 128 + 15), ("7.2", "exit 0", slurm, 0), ("7.3", told, None, 0)]
+    {
+        let spec = json!({ "script": script }).to_string();
+        let mut command = home.command(&["hot-start", jobid, "1", &spec]);
+        assert_eq!(run(command.envs(variable)).code, code, "{jobid}");
+    }
+}
+
 #[test]
 fn d18_one_odd_job_breaks_no_list() {
     let home = Home::new();

@@ -136,12 +136,10 @@ fn at_every_step_of_a_submission_without_a_key() {
         let here: Vec<_> = shown.iter().filter(|(other, ..)| *other == name).collect();
         let there: Vec<_> = queued.iter().filter(|(_, other)| *other == name).collect();
         assert!(here.len() < 2 && there.len() < 2, "{here:?} {there:?}");
-        match (here.first(), there.first()) {
-            (Some((_, state, info)), Some((id, _))) => assert_eq!((state.as_str(), info.as_str()), ("queued", *id)),
-            (Some((_, state, info)), None) => {
-                assert!(state == "failed" && info.starts_with("not submitted: "), "{name}: {state} {info}");
-            }
-            (None, _) => {}
+        // who was recorded had been answered by the controller
+        if let Some((_, state, info)) = here.first() {
+            let id = there.first().map(|(id, _)| *id);
+            assert_eq!((state.as_str(), Some(info.as_str())), ("queued", id), "{name}");
         }
     }
 }

@@ -13,6 +13,7 @@ mod autosubmit;
 mod autosubmit_both;
 mod autosubmit_kept;
 mod autosubmit_runs;
+mod autosubmit_ssh;
 mod biscuits;
 mod certified;
 mod certs;

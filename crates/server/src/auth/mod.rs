@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -309,6 +310,19 @@ impl Admission {
         self.0.as_ref().as_ref().map_or("-", |identity| &identity.principal.name)
     }
 
+    /// Whether whoever makes a request with these extensions may; without [`gate`] nobody may.
+    pub(crate) fn admits(extensions: &Extensions) -> Result<(), Error> {
+        Self::identity(extensions).map(|_| ())
+    }
+
+    fn identity(extensions: &Extensions) -> Result<&Identity, Error> {
+        match extensions.get::<Self>().map(|admission| admission.0.as_ref()) {
+            Some(Ok(identity)) => Ok(identity),
+            Some(Err(error)) => Err(Error::new(error.kind(), error.message().to_owned())),
+            None => Err(Error::new(ErrorKind::Forbidden, "this route is not open to anybody")),
+        }
+    }
+
     /// Whether it is known who asks.
     pub(crate) fn is_known(&self) -> bool {
         self.0.as_ref().as_ref().is_ok_and(|identity| identity.principal.role != Role::Stranger)
@@ -430,20 +444,14 @@ async fn slurm_asker(
 /// Somebody of whom only the connection is known.
 fn stranger(peer: &Peer) -> Identity {
     let client = client_of(peer);
-    let address = client.strip_prefix("addr:").unwrap_or_default();
-    Identity::new(Principal::address(address), client)
+    Identity::new(Principal::new(client.clone(), Established::Address, Role::Stranger), client)
 }
 
 impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        let admission = parts.extensions.get::<Admission>();
-        match admission.map(|admission| admission.0.as_ref()) {
-            Some(Ok(identity)) => Ok(identity.clone()),
-            Some(Err(error)) => Err(Error::new(error.kind(), error.message().to_owned()).into()),
-            None => Err(Error::new(ErrorKind::Forbidden, "this route is not open to anybody").into()),
-        }
+        Ok(Admission::identity(&parts.extensions)?.clone())
     }
 }
 
@@ -454,12 +462,7 @@ pub(crate) struct Caller(pub(crate) Principal);
 impl Caller {
     /// Who asks, from a request that passed the gate.
     pub(crate) fn of(parts: &Parts) -> Result<Self, Error> {
-        let admission = parts.extensions.get::<Admission>();
-        match admission.map(|admission| admission.0.as_ref()) {
-            Some(Ok(identity)) => Ok(Self(identity.principal.clone())),
-            Some(Err(error)) => Err(Error::new(error.kind(), error.message().to_owned())),
-            None => Err(Error::new(ErrorKind::Forbidden, "this route is not open to anybody")),
-        }
+        Ok(Self(Admission::identity(&parts.extensions)?.principal.clone()))
     }
 }
 

@@ -77,16 +77,16 @@ impl Rates {
         if who.role == Role::Administrator && !self.settings.administrators {
             return Ok(());
         }
-        self.take(Limit::Requests, &who.name)?;
+        self.take(Limit::Requests, || who.name.clone())?;
         match asked.map(|asked| asked.effect) {
-            Some(Effect::Submits) => self.take(Limit::Submissions, &who.name),
+            Some(Effect::Submits) => self.take(Limit::Submissions, || who.name.clone()),
             _ => Ok(()),
         }
     }
 
     /// Whether somebody of whom only the connection is known may ask now.
     pub(super) fn stranger(&self, peer: &Peer) -> Result<(), Error> {
-        self.take(Limit::Requests, &whence(peer))
+        self.take(Limit::Requests, || whence(peer))
     }
 
     /// Whether credentials that are not accepted are answered as such. Good ones never come here, whatever their neighbours
@@ -95,17 +95,17 @@ impl Rates {
         self.stranger(peer)?;
         match peer {
             Peer::Tcp(address) if !address.ip().to_canonical().is_loopback() => {
-                self.take(Limit::Failures, &whence(peer))
+                self.take(Limit::Failures, || whence(peer))
             }
             Peer::Tcp(_) | Peer::Unix { .. } | Peer::Unknown => Ok(()),
         }
     }
 
-    fn take(&self, limit: Limit, whose: &str) -> Result<(), Error> {
+    fn take(&self, limit: Limit, whose: impl FnOnce() -> String) -> Result<(), Error> {
         self.take_at(limit, whose, self.began.elapsed())
     }
 
-    fn take_at(&self, limit: Limit, whose: &str, now: Duration) -> Result<(), Error> {
+    fn take_at(&self, limit: Limit, whose: impl FnOnce() -> String, now: Duration) -> Result<(), Error> {
         let (rate, what) = match limit {
             Limit::Requests => (self.settings.requests, "requests"),
             Limit::Submissions => (self.settings.submissions, "submissions of jobs"),
@@ -113,7 +113,7 @@ impl Rates {
         };
         let Some(rate) = rate else { return Ok(()) };
         let mut buckets = self.buckets[limit as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.take(rate, whose, now).map_err(|wait| {
+        buckets.take(rate, &whose(), now).map_err(|wait| {
             self.refused.get_or_create(&Passed { limit: limit.as_str() }).inc();
             let text = format!("too many {what}: {rate} are allowed; ask again when the time in Retry-After is over");
             Error::new(ErrorKind::Exhausted, text).retry_after(wait)
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn time_fills_buckets() {
         let rates = rates(RateSettings { requests: Some(hourly(1)), ..RateSettings::default() });
-        let at = |secs| rates.take_at(Limit::Requests, "alice", Duration::from_secs(secs)).is_ok();
+        let at = |secs| rates.take_at(Limit::Requests, || "alice".into(), Duration::from_secs(secs)).is_ok();
         assert!(at(0) && !at(3599) && at(3600) && !at(3601));
     }
 }

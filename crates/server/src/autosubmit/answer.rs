@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use super::call::{Call, Order};
 use super::error::{self, Failure};
-use crate::auth::Caller;
+use crate::auth::Admission;
 use crate::psik::error::not_found;
 
 /// What is told.
@@ -147,9 +147,8 @@ fn told(outcome: Result<Answer, Error>, now: i64) -> Response {
 
 /// Says no to whom the gate has not admitted.
 pub(super) async fn guarded(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    match Caller::of(&parts) {
-        Ok(_) => next.run(Request::from_parts(parts, body)).await,
+    match Admission::admits(request.extensions()) {
+        Ok(()) => next.run(request).await,
         Err(error) => error::render(&error),
     }
 }

@@ -1,22 +1,22 @@
 //! One request under way.
 
-use std::convert::Infallible;
-
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use jobgate_autosubmit::expid::Expid;
 use jobgate_autosubmit::site::Site;
 use jobgate_autosubmit::views::Moment;
 
+use super::answer::refuse;
 use super::body::Fields;
 use super::error::{Failure, expid};
 use super::query::Query;
 use super::{Autosubmit, AutosubmitApp};
+use crate::auth::Admission;
 
 /// One request under way: what was asked for, and when.
 #[derive(Debug)]
@@ -94,21 +94,24 @@ impl Order {
 }
 
 impl FromRequest<AutosubmitApp> for Order {
-    type Rejection = BytesRejection;
+    type Rejection = Response;
 
-    async fn from_request(request: Request, shared: &AutosubmitApp) -> Result<Self, BytesRejection> {
+    async fn from_request(request: Request, shared: &AutosubmitApp) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let Ok(call) = Call::from_request_parts(&mut parts, shared).await;
+        let call = Call::from_request_parts(&mut parts, shared).await?;
         let headers = parts.headers.clone();
-        let body = Bytes::from_request(Request::from_parts(parts, body), shared).await?;
+        let body = Bytes::from_request(Request::from_parts(parts, body), shared).await;
+        let body = body.map_err(IntoResponse::into_response)?;
         Ok(Self { call, headers, body })
     }
 }
 
 impl FromRequestParts<AutosubmitApp> for Call {
-    type Rejection = Infallible;
+    /// Who is not admitted makes no call.
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &AutosubmitApp) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, shared: &AutosubmitApp) -> Result<Self, Response> {
+        Admission::admits(&parts.extensions).map_err(|error| refuse(&error))?;
         let parameters = match RawPathParams::from_request_parts(parts, shared).await {
             Ok(parameters) => parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             // what cannot be decoded names nothing

@@ -4,16 +4,13 @@
 //! adds by itself counts only for pages of our own (see `auth/autosubmit.rs`). A listener that is for clients of this machine
 //! only, whom it takes for its own user, does not answer other sites at all, but for those that are configured.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
     COOKIE, HeaderValue, ORIGIN, VARY,
 };
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
@@ -21,12 +18,16 @@ use crate::auth::Clients;
 
 const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
-pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Answers a request by `next`, so that pages of other sites can read it; or what browsers ask before they send one for such a page.
+pub(super) async fn cors<F>(app: &App, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let (parts, body) = request.into_parts();
     let for_all = app.gatekeeper.door_of(&parts).clients == Clients::Anybody;
     let request = Request::from_parts(parts, body);
     let Some(origin) = request.headers().get(ORIGIN).filter(|_| for_all).cloned() else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let yes = HeaderValue::from_static("true");
     let asked_for = request.headers().get(ACCESS_CONTROL_REQUEST_METHOD);
@@ -48,7 +49,7 @@ pub(super) async fn cors(State(app): State<Arc<App>>, request: Request, next: Ne
     }
     // browsers that send cookies want to read their own origin, though cookies count for nothing here
     let with_cookies = request.headers().contains_key(COOKIE);
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let headers = response.headers_mut();
     if with_cookies {
         headers.append(VARY, HeaderValue::from_static("Origin"));

@@ -16,7 +16,7 @@ use super::AutosubmitApp;
 use super::answer::answer;
 use super::call::Call;
 use super::routes::root;
-use super::table::{ROUTES, without_slash};
+use super::table::{ROUTES, method_not_allowed, without_slash};
 use crate::auth::Guard;
 use crate::pages;
 
@@ -32,10 +32,10 @@ pub(super) fn routes(mut routes: Router<AutosubmitApp>) -> Router<AutosubmitApp>
         routes = routes.route(path, any(without_slash));
     }
     routes
-        .route("/", get(async |call: Call| answer(call, root::show).await))
-        .route("/docs", get(pages::api))
-        .route("/redoc", get(pages::api))
-        .route("/openapi.json", get(openapi))
+        .route("/", get(async |call: Call| answer(call, root::show).await).options(method_not_allowed))
+        .route("/docs", get(pages::api).options(method_not_allowed))
+        .route("/redoc", get(pages::api).options(method_not_allowed))
+        .route("/openapi.json", get(openapi).options(method_not_allowed))
         .route("/assets/api.js", get(pages::api_script))
         .route("/assets/style.css", get(pages::style))
 }

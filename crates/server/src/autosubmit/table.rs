@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::MatchedPath;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderMap, HeaderValue, Uri};
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 
 use super::answer::{Answer, answer, answer_anew, guarded, obey};
@@ -18,9 +18,11 @@ use super::routes::{
     statistics, summary, tree,
 };
 use super::{AutosubmitApp, documents};
+use crate::app::App;
 use crate::auth::{self, Audience, Guard, Wire};
 use crate::psik::error;
 use crate::router::redirect;
+use crate::shared::Around;
 
 /// A route.
 pub(crate) struct Route {
@@ -158,6 +160,7 @@ pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
     for guard in [Guard::Open, Guard::Reads, Guard::Writes, Guard::Known] {
         let mut routes = Router::new();
         for route in ROUTES.iter().filter(|route| route.guard == guard) {
+            // who is not admitted makes no call and no order
             let handler = match route.does {
                 Does::Shows(with) => get(async move |call: Call| answer(call, with).await),
                 Does::Tells(with) => get(async move |call: Call| answer_anew(call, with).await),
@@ -165,29 +168,39 @@ pub(crate) fn dialect(shared: &AutosubmitApp, alone: bool) -> Router {
                     let obey = async move |order: Order| obey(order, with).await;
                     if methods == GET { get(obey) } else { post(obey) }
                 }
-                Does::Acts(_, with) => with(),
+                Does::Acts(_, with) => with().route_layer(Around(from_fn(guarded))),
             };
-            routes = routes.route(route.path, handler);
+            routes = routes.route(route.path, handler.options(method_not_allowed));
         }
         if guard == Guard::Open {
-            routes = other_slashes(routes);
+            let mut others = other_slashes(Router::new());
             if alone {
-                routes = documents::routes(routes);
+                others = documents::routes(others);
             }
+            routes = routes.merge(others.layer(Around(from_fn(guarded))));
         }
-        let routes = routes.with_state(shared.clone()).layer(from_fn(guarded));
-        let routes = routes.method_not_allowed_fallback(method_not_allowed);
-        let audience = Audience::Autosubmit(guard);
-        all = all.merge(routes.layer(from_fn_with_state((Arc::clone(&shared.app), audience), auth::gate)));
+        let routes = routes.with_state(shared.clone()).method_not_allowed_fallback(method_not_allowed);
+        all = all.merge(routes.layer(Around(from_fn_with_state((Arc::clone(&shared.app), guard), enter))));
     }
     if alone {
-        all = all.fallback(async || error::not_found());
+        let app = Arc::clone(&shared.app);
+        all = all.fallback(async move |request| cors(&app, request, async |_| error::not_found()).await);
     }
-    all.layer(from_fn_with_state(Arc::clone(&shared.app), cors))
+    all
 }
 
-/// What a wrong method is told. As in the original only the first method of a route is named, and HEAD only of documents.
-async fn method_not_allowed(path: Option<MatchedPath>) -> Response {
+/// The gate, with what browsers are told of it. One layer, since each costs as much as what it does.
+async fn enter(State((app, guard)): State<(Arc<App>, Guard)>, request: Request, next: Next) -> Response {
+    let gated = async |request| {
+        let audience = Audience::Autosubmit(guard);
+        auth::gate(State((Arc::clone(&app), audience)), request, next).await.into_response()
+    };
+    cors(&app, request, gated).await
+}
+
+/// What a wrong method is told. As in the original only the first method of a route is named, and HEAD only of documents. Routes have
+/// it for OPTIONS: axum adds `Allow` to answers of methods that a route does not have, also to those of [`cors`].
+pub(super) async fn method_not_allowed(path: Option<MatchedPath>) -> Response {
     let path = path.as_ref().map_or("", MatchedPath::as_str);
     let allowed = match ROUTES.iter().find(|route| route.path == path) {
         Some(route) => method_of(route)[0],

@@ -1,19 +1,17 @@
-//! Listings of jobs: rendered once for each revision of the cluster, shared by everybody who may see the same.
+//! Listings of jobs: rendered once for each revision of the cluster, shared by everybody who may see the same. What has not
+//! changed since the revision before is not rendered again.
 
-use std::io::Write;
+mod blocks;
+mod gzip;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use jobgate_slurm::cluster::{Answer, Cluster, JobsWanted, Listed, Stamp};
-use jobgate_slurm::table::{Kind, Writer};
 use jobgate_slurm::version::Version;
 
-/// A part of a rendering is complete when it has so many bytes.
-const PART: usize = 1 << 20;
-/// Room for a part, and for the job that completes it.
-const ROOM: usize = PART + (16 << 10);
+use blocks::{Block, Blocks};
+use gzip::{Piece, stream};
 
 /// Who sees the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,27 +36,30 @@ struct Which {
     audience: Audience,
 }
 
-/// A rendered list of jobs: `[{...},{...}]` in parts.
+/// A rendered list of jobs.
 #[derive(Debug)]
 pub(super) struct Rendered {
     /// What it shows.
     pub(super) stamp: Stamp,
     /// How many jobs.
     pub(super) jobs: usize,
-    /// The list, in parts.
-    pub(super) parts: Vec<Bytes>,
-    /// A whole answer around it, compressed; made when it is asked for.
+    /// Their text; renderings share it.
+    blocks: Vec<Arc<Block>>,
+    /// A whole answer around it, compressed; put together when it is asked for.
     compressed: Mutex<Option<(String, Bytes)>>,
 }
 
 impl Rendered {
-    /// The memory of its parts, to be written into again: of those that nobody is being sent any more.
-    fn into_rooms(self) -> Vec<Vec<u8>> {
-        self.parts.into_iter().filter(Bytes::is_unique).map(Vec::from).collect()
+    /// The list, in parts: `[{...},{...}]`.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Bytes> {
+        // there is nothing before the first comma
+        let text = |(at, block): (usize, &Arc<Block>)| block.text.slice(usize::from(at == 0)..);
+        let texts = self.blocks.iter().enumerate().map(text);
+        std::iter::once(Bytes::from_static(b"[")).chain(texts).chain([Bytes::from_static(b"]")])
     }
 
     fn bytes(&self) -> usize {
-        self.parts.iter().map(Bytes::len).sum()
+        self.blocks.iter().map(|block| block.text.len()).sum()
     }
 
     /// The list with what comes before and after it, compressed. `key` says what those are: they are compressed once for each.
@@ -67,12 +68,12 @@ impl Rendered {
         if let Some((_, bytes)) = made.as_ref().filter(|(of, _)| of == key) {
             return bytes.clone();
         }
-        let mut encoder = GzEncoder::new(Vec::with_capacity(self.bytes() / 16), Compression::fast());
-        let parts = std::iter::once(before).chain(self.parts.iter().map(AsRef::as_ref)).chain([after]);
-        for part in parts {
-            encoder.write_all(part).expect("invariant: memory takes everything");
-        }
-        let bytes = Bytes::from(encoder.finish().expect("invariant: memory takes everything"));
+        // what comes before the list goes with its first block, which lacks its comma
+        let first = self.blocks.first().map(|block| &block.text[1..]).unwrap_or_default();
+        let (head, tail) = ([before, &b"["[..], first].concat(), [&b"]"[..], after].concat());
+        let (head, tail) = (Piece::of(b"", &head), Piece::of(b"", &tail));
+        let rest: Vec<Arc<Piece>> = self.blocks.windows(2).map(|pair| pair[1].piece_behind(&pair[0])).collect();
+        let bytes = stream(std::iter::once(&head).chain(rest.iter().map(AsRef::as_ref)).chain([&tail]));
         *made = Some((key.to_owned(), bytes.clone()));
         bytes
     }
@@ -106,9 +107,8 @@ impl Listings {
         if let Some(found) = self.current(&which, stamp) {
             return Ok(found);
         }
-        // One that is gone in the meantime leaves its memory: it is not given back and asked for again at each change.
-        let rooms = self.forget(&which).and_then(Arc::into_inner).map(Rendered::into_rooms);
-        let rendered = Arc::new(render(cluster, version, audience.user.as_deref(), stamp, rooms.unwrap_or_default())?);
+        let earlier = self.earlier(&which);
+        let rendered = Arc::new(render(cluster, version, audience.user.as_deref(), stamp, earlier)?);
         self.keep(which, &rendered);
         Ok(rendered)
     }
@@ -122,11 +122,17 @@ impl Listings {
         Some(found)
     }
 
-    /// Takes out an old rendering before a new one is made.
-    fn forget(&self, which: &Which) -> Option<Arc<Rendered>> {
+    /// The blocks of the rendering before, which is forgotten; none if nothing of them can be known again.
+    fn earlier(&self, which: &Which) -> Vec<Arc<Block>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|(of, _)| of == which)?;
-        Some(kept.remove(at).1)
+        let Some(at) = kept.iter().position(|(of, _)| of == which) else { return Vec::new() };
+        let rendered = kept.remove(at).1;
+        drop(kept);
+        let mut blocks = rendered.blocks.clone();
+        if !blocks.iter().any(|block| block.is_lasting()) {
+            blocks.clear();
+        }
+        blocks
     }
 
     fn keep(&self, which: Which, rendered: &Arc<Rendered>) {
@@ -138,49 +144,23 @@ impl Listings {
     }
 }
 
-/// Renders the list, into `rooms` as far as there are any.
+/// Renders the list; what is as in `earlier` is taken from there.
 fn render(
     cluster: &dyn Cluster,
     version: Version,
     user: Option<&str>,
     stamp: Stamp,
-    mut rooms: Vec<Vec<u8>>,
+    earlier: Vec<Arc<Block>>,
 ) -> Answer<Rendered> {
-    let mut out = Writer::new(version);
-    let mut room = || rooms.pop().unwrap_or_else(|| Vec::with_capacity(ROOM));
-    out.take(room());
-    let mut parts = Vec::new();
+    let mut blocks = Blocks::new(version, earlier);
     let mut jobs = 0;
-    out.raw("[");
     let wanted = JobsWanted { user: user.map(str::to_owned), ..JobsWanted::default() };
-    cluster.jobs(&wanted, &mut |job| {
-        if jobs > 0 {
-            out.raw(",");
-        }
-        job.write(&mut out);
+    cluster.offer_jobs(&wanted, &mut |revision, make| {
+        blocks.push(revision, make);
         jobs += 1;
-        if out.len() >= PART {
-            parts.push(Bytes::from(out.take(room())));
-        }
     })?;
-    out.raw("]");
-    parts.push(Bytes::from(out.into_bytes()));
-    Ok(Rendered { stamp, jobs, parts, compressed: Mutex::default() })
+    Ok(Rendered { stamp, jobs, blocks: blocks.finish(), compressed: Mutex::default() })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_written_into_again_unless_it_is_being_sent() {
-        let parts: Vec<Bytes> = (0..3u8).map(|part| Bytes::from(Vec::from([part; 7]))).collect();
-        let places: Vec<*const u8> = parts.iter().map(|part| part.as_ptr()).collect();
-        let sent = parts[1].clone();
-        let rendered = Rendered { stamp: Stamp::default(), jobs: 3, parts, compressed: Mutex::default() };
-        let rooms = rendered.into_rooms();
-        let again: Vec<*const u8> = rooms.iter().map(Vec::as_ptr).collect();
-        assert_eq!(again, [places[0], places[2]]);
-        assert_eq!(sent, [1; 7].as_slice());
-    }
-}
+mod tests;

@@ -141,7 +141,7 @@ async fn our_own_pages_are_no_foreign_web_site() {
 #[tokio::test]
 async fn a_connection_without_an_origin_is_refused() {
     let gate = Gate::new();
-    let reply = gate.router.clone().oneshot(request("GET /v1/jobs", &[], "")).await.unwrap();
+    let reply = gate.routes.answer(request("GET /v1/jobs", &[], "")).await.unwrap();
     assert_eq!(reply.status(), StatusCode::FORBIDDEN);
 }
 

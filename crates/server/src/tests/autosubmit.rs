@@ -182,8 +182,13 @@ async fn paths_are_forgiven_as_in_the_original() {
 async fn other_web_sites_may_read_what_needs_a_token() {
     let stage = Stage::new(Mode::Autosubmit, Protection::All);
     let before = [("origin", "https://gui.example"), ("access-control-request-method", "GET")];
-    let reply = stage.ask(far(), "OPTIONS /v4/experiments", &before).await.ok();
-    assert_eq!(reply.header("access-control-allow-origin"), "https://gui.example");
+    for path in ["/v4/experiments", "/v4/runners/command/run-experiment", "/v3/login", "/v3/running", "/docs", "/"] {
+        let reply = stage.ask(far(), &format!("OPTIONS {path}"), &before).await.ok();
+        assert_eq!(reply.header("access-control-allow-origin"), "https://gui.example");
+        assert_eq!(reply.header("allow"), "", "{path}");
+    }
+    let reply = stage.ask(far(), "OPTIONS /v4/runners/command/run-experiment", &[]).await;
+    assert_eq!((reply.status, reply.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST"));
     let good = format!("Bearer {}", token(KEY, "alice", 420_000));
     let headers = [("origin", "https://any.example"), ("authorization", good.as_str())];
     let reply = stage.ask(far(), "GET /v4", &headers).await.ok();

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use aws_lc_rs::hmac;
+use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use tower::ServiceExt;
 
 use super::*;
 

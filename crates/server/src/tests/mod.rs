@@ -21,7 +21,6 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use jobgate_engine::{CallbackPolicy, Clock, Engine, Place, Quotas, Setup};
@@ -29,11 +28,11 @@ use jobgate_model::{
     Backend, BackendConfig, Cancel, Error, JobSpec, NativeId, Phase, RunRef, RunRequest, Sighting, Submission,
 };
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use crate::accept::Peer;
 use crate::app::App;
-use crate::{AuthSettings, Mode, RateSettings, Settings, router};
+use crate::router::Routes;
+use crate::{AuthSettings, Mode, RateSettings, Settings};
 
 /// Takes every run and never starts it.
 #[derive(Debug)]
@@ -82,7 +81,7 @@ impl Backend for Idle {
 struct Gate {
     dir: tempfile::TempDir,
     engine: Arc<Engine>,
-    router: Router,
+    routes: Routes,
 }
 
 /// What came back.
@@ -160,13 +159,13 @@ impl Gate {
             quotas: Quotas::default(),
         };
         let engine = Arc::new(Engine::open(setup).unwrap());
-        let router = router::router(&Arc::new(App::new(Arc::clone(&engine), settings)));
-        Self { dir, engine, router }
+        let routes = Routes::new(&Arc::new(App::new(Arc::clone(&engine), settings)));
+        Self { dir, engine, routes }
     }
 
     async fn send(&self, peer: Peer, mut request: Request<Body>) -> Reply {
         request.extensions_mut().insert(peer);
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = self.routes.answer(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Reply { status: parts.status, headers: parts.headers, body }
     }

@@ -72,6 +72,11 @@ impl Writer {
         self.out.extend_from_slice(json.as_bytes());
     }
 
+    /// What another one has written.
+    pub fn written(&mut self, json: &[u8]) {
+        self.out.extend_from_slice(json);
+    }
+
     /// A text.
     pub fn text(&mut self, text: &str) {
         if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {

@@ -7,6 +7,7 @@ mod classes;
 mod credentials;
 mod described;
 mod ends;
+mod jobs;
 mod kept;
 mod lent;
 mod marker;

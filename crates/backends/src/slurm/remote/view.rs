@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use jobgate_slurm::cluster::{Answer, Cluster, Fault, JobState, JobsWanted, Listed, Located, Reach, Requeue, Stamp};
+use jobgate_slurm::cluster::{
+    Answer, Cluster, Fault, JobState, JobsWanted, Listed, Located, Offered, Reach, Requeue, Stamp, made,
+};
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::ledger::{Question, Told};
 use jobgate_slurm::objects::{
@@ -15,6 +17,7 @@ use jobgate_slurm::site::{Age, Seen};
 
 use super::away::down;
 use super::classes::Class;
+use super::jobs::is_of;
 use super::kept::{Asked, Glimpse, Kept};
 use super::news::stamp;
 use super::{Remote, Wire, marker};
@@ -30,7 +33,7 @@ pub struct RemoteView {
     pub(super) first: Instant,
     /// The same since somebody has waited for news.
     pub(super) later: OnceLock<Instant>,
-    jobs: OnceLock<Glimpse<Jobs>>,
+    pub(super) jobs: OnceLock<Glimpse<Jobs>>,
     nodes: OnceLock<Glimpse<Listing<Node>>>,
     partitions: OnceLock<Glimpse<Listing<Partition>>>,
     reservations: OnceLock<Glimpse<Listing<Reservation>>>,
@@ -52,7 +55,7 @@ fn list<T>(outcome: Result<Fresh<Listing<T>>, Error>) -> Asked<Listing<T>> {
 
 impl Wire {
     /// Calls `with` with what is known of names.
-    fn with_names<T>(&self, with: impl FnOnce(Names<'_>) -> T) -> T {
+    pub(super) fn with_names<T>(&self, with: impl FnOnce(Names<'_>) -> T) -> T {
         let (user, group) = (|uid| self.names.user(uid), |gid| self.names.group(gid));
         with(Names { user: &user, group: &group })
     }
@@ -85,7 +88,7 @@ impl RemoteView {
     }
 
     /// A thing of the class, asked for with the caller's credential if need be.
-    fn get<T: Send + Sync + 'static>(
+    pub(super) fn get<T: Send + Sync + 'static>(
         &self,
         kept: &Arc<Kept<T>>,
         ask: impl FnOnce(&Wire, &Credential, Option<u64>) -> Asked<T> + Send + 'static,
@@ -97,7 +100,7 @@ impl RemoteView {
     }
 
     /// The same, which stays the same for the rest of this view.
-    fn pinned<'a, T: Send + Sync + 'static>(
+    pub(super) fn pinned<'a, T: Send + Sync + 'static>(
         &self,
         place: &'a OnceLock<Glimpse<T>>,
         kept: &Arc<Kept<T>>,
@@ -110,79 +113,10 @@ impl RemoteView {
         Ok(place.get_or_init(|| glimpse))
     }
 
-    fn note<T>(&self, glimpse: &Glimpse<T>) {
+    pub(super) fn note<T>(&self, glimpse: &Glimpse<T>) {
         let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
         if oldest.as_ref().is_none_or(|(asked, _)| glimpse.asked < *asked) {
             *oldest = Some((glimpse.asked, glimpse.stale.clone()));
-        }
-    }
-
-    fn all_jobs(&self) -> Answer<&Glimpse<Jobs>> {
-        self.pinned(&self.jobs, &self.class.jobs, |wire, credential, since| {
-            Ok(match wire.read(|client| client.jobs(credential, since))? {
-                Fresh::Unchanged => Fresh::Unchanged,
-                Fresh::New(jobs) => {
-                    let since = jobs.last_update();
-                    Fresh::New((jobs, Some(since)))
-                }
-            })
-        })
-    }
-
-    /// Calls `each` with every job as the controller has it, marks and all.
-    pub(super) fn each_as_it_is(&self, each: &mut dyn FnMut(Job)) -> Answer<()> {
-        let jobs = self.all_jobs()?.clone();
-        self.remote.wire.with_names(|names| jobs.value.each(names, each)).map_err(Fault::from)
-    }
-
-    /// What there is of a job: it, the tasks of the array or the components of the heterogeneous job with this number.
-    fn one_job(&self, id: u32) -> Answer<Glimpse<Jobs>> {
-        if let Some(glimpse) = self.class.jobs.peek(self.since()) {
-            self.note(&glimpse);
-            return Ok(glimpse);
-        }
-        let Some(kept) = self.class.single(id, self.remote.freshness) else { return self.all_jobs().cloned() };
-        let outcome = self.get(&kept, move |wire, credential, _| {
-            wire.read(|client| client.job(credential, id)).map(|jobs| Fresh::New((jobs, None)))
-        });
-        match outcome {
-            // it may be in an older list
-            Err(fault) if matches!(fault.errno, Errno::CONTROLLER_CONNECT | Errno::CONTROLLER_RECEIVE) => {
-                let glimpse = self.class.jobs.peek_any().ok_or_else(|| fault.clone())?;
-                let glimpse = Glimpse { stale: Some(fault), ..glimpse };
-                self.note(&glimpse);
-                Ok(glimpse)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Calls `each` with jobs, as Slurm's own clients of the controller's release show them.
-    /// `id`: only those of this number.
-    fn show(&self, jobs: &Jobs, id: Option<i64>, each: &mut dyn FnMut(Job)) -> Answer<()> {
-        let outline = self.remote.outline();
-        let is_older = outline.is_some_and(|outline| leaves_defaults_out(&outline.release));
-        let mut each = |mut job: Job| {
-            if is_older && job.batch_flag == Some(true) && job.standard_error_v41.as_ref().is_none_or(String::is_empty)
-            {
-                job.standard_error_v41.clone_from(&job.standard_error_old);
-            }
-            each(job);
-        };
-        let shown = self.remote.wire.with_names(|names| match id.map(u32::try_from) {
-            Some(Ok(id)) => jobs.each_of(id, names, &mut each),
-            Some(Err(_)) => Ok(()),
-            None => jobs.each(names, &mut each),
-        });
-        shown.map_err(Fault::from)
-    }
-
-    /// The same; `None`: there is no such job.
-    fn one(&self, id: i64) -> Answer<Option<Glimpse<Jobs>>> {
-        let Ok(id) = u32::try_from(id) else { return Ok(None) };
-        match self.one_job(id) {
-            Err(fault) if fault.errno == Errno::INVALID_JOB_ID => Ok(None),
-            outcome => outcome.map(Some),
         }
     }
 
@@ -209,20 +143,6 @@ impl RemoteView {
             list(wire.read(|client| client.licenses(credential, since)))
         })
     }
-}
-
-/// Whether a release's controller does not say where errors go if nobody has said so, as those before 25.05; its clients do.
-fn leaves_defaults_out(release: &str) -> bool {
-    let mut parts = release.split('.').map(str::parse::<u32>);
-    matches!((parts.next(), parts.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < (25, 5))
-}
-
-/// Whether a job is the one with this number, or part of the array or the heterogeneous job with it.
-fn is_of(job: &Job, id: i64) -> bool {
-    let is = |number: Option<jobgate_slurm::table::Num<u32>>| {
-        number.and_then(jobgate_slurm::table::Num::number).is_some_and(|number| i64::from(number) == id)
-    };
-    job.job_id.is_some_and(|number| i64::from(number) == id) || is(job.array_job_id) || is(job.het_job_id)
 }
 
 impl Cluster for RemoteView {
@@ -285,6 +205,13 @@ impl Cluster for RemoteView {
             }
         };
         self.show(&jobs.value, id, &mut each)
+    }
+
+    fn offer_jobs(&self, wanted: &JobsWanted, each: &mut Offered<'_>) -> Answer<()> {
+        if *wanted == JobsWanted::default() {
+            return self.offer(each);
+        }
+        self.jobs(wanted, &mut |job| each(None, &mut made(job)))
     }
 
     fn job_states(&self, wanted: &JobsWanted, each: &mut dyn FnMut(JobState)) -> Answer<()> {
@@ -484,15 +411,4 @@ impl Seen for RemoteView {
 /// What is not spoken of with a controller.
 fn missing<T>(what: &str) -> Answer<T> {
     Err(Fault::new(Errno::NOT_SUPPORTED, format!("{what}: not yet spoken of with a real cluster's controller")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn releases_that_leave_defaults_out() {
-        let older = ["24.11.5", "24.05", "25.05.1", "25.11.7", "26.05.5", "", "x"].map(leaves_defaults_out);
-        assert_eq!(older, [true, true, false, false, false, false, false]);
-    }
 }

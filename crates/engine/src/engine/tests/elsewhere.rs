@@ -155,49 +155,6 @@ fn what_was_sent_and_cannot_be_recorded_is_taken_back() {
     assert_eq!(canceled[0].native, Some(NativeId("100".into())));
 }
 
-/// Leaves a run as a process does that dies while it is handed over.
-fn dies(engine: &Engine) {
-    let dead = "UPDATE run SET state = NULL, phase = 0, native = NULL, queued = 0, claim = '1:1:x', once = sent IS NOT NULL, boot = ?1;";
-    engine.store.update(move |c| c.execute(dead, [crate::process::boot_id()])).unwrap();
-    engine
-        .store
-        .update(|c| {
-            c.execute_batch("DELETE FROM event WHERE jobndx > 0; UPDATE job SET state = 0, jobndx = 0, live = 1")
-        })
-        .unwrap();
-}
-
-#[test]
-fn who_dies_while_it_is_sent_leaves_a_job_that_is_found_or_said_not_to_be_submitted() {
-    for arrived in [true, false] {
-        let bench = Bench::new();
-        let job = submit(&bench, None).unwrap().job;
-        bench.engine.job(&me(), job.key).unwrap();
-        dies(&bench.engine);
-        // its files were not made yet
-        let first = tree::tail(&job.base, 0).unwrap().rows[0].transition.to_row();
-        bench.engine.store.update(move |c| c.execute("UPDATE job SET offset = ?1", [first.len() as i64])).unwrap();
-        for name in ["status.csv", "spec.json"] {
-            std::fs::remove_file(job.base.join(name)).unwrap();
-        }
-        if !arrived {
-            bench.batch.taken.lock().unwrap().clear();
-        }
-        bench.engine.poll(&me(), job.key).unwrap();
-        let seen = bench.batch.looked_for.lock().unwrap()[0].expect("it was sent before it was recorded");
-        assert!(seen.since <= seen.until, "{seen:?}");
-        let (state, info) = shown(&bench.engine, &job);
-        if arrived {
-            assert_eq!((state, info.as_str(), bench.batch.taken()), (Queued, "77", 1));
-        } else {
-            assert_eq!((state, bench.batch.taken()), (Failed, 0), "it is not sent again");
-            assert!(info.starts_with("not submitted: "), "{info}");
-        }
-        assert_eq!(tree::tail(&job.base, 0).unwrap().rows.len(), 2);
-        assert!(tree::read_spec(&job.base).unwrap().is_some(), "its tree is whole");
-    }
-}
-
 #[test]
 fn a_new_directory_is_left_to_the_thread_that_fills_it() {
     let bench = Bench::new();
@@ -227,10 +184,18 @@ fn a_tree_that_was_being_filled_is_filled_by_the_next_gateway() {
     let file = job.base.join("spec.json");
     let whole = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
+    // of jobs that were not recorded, or are being submitted, or are psik's, or of something else
+    let [old, new, full, other] =
+        ["1000.000", "99999999999.000", "1001.000", "things"].map(|name| bench.prefix().join(name));
+    for dir in [&old, &new, &full, &other] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    std::fs::write(full.join("x"), "").unwrap();
     let (keys, to_fill) = std::sync::mpsc::channel();
     drop(keys);
     Engine::keep_filling(&Arc::downgrade(&bench.engine), &to_fill);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+    assert_eq!([&old, &new, &full, &other].map(|dir| dir.exists()), [false, true, true, true]);
 }
 
 #[test]
@@ -243,6 +208,19 @@ fn what_its_submitter_was_told_to_be_recorded_is_sent_again() {
     bench.batch.taken.lock().unwrap().clear();
     bench.engine.poll(&me(), submitted.job.key).unwrap();
     assert_eq!((bench.batch.taken(), shown(&bench.engine, &submitted.job)), (1, (Queued, "100".into())));
+    let Some(Untold { since, until }) = bench.batch.looked_for.lock().unwrap()[0] else { panic!("it was sent") };
+    assert!(since <= until, "{since} {until}");
+}
+
+#[test]
+fn what_is_sent_is_recorded_when_there_is_an_answer() {
+    let bench = Bench::new();
+    *bench.batch.watched.lock().unwrap() = Arc::downgrade(&bench.engine);
+    let job = submit(&bench, None).unwrap().job;
+    // nobody took its directory for a job, or for nothing
+    assert_eq!(*bench.batch.listed.lock().unwrap(), [0]);
+    assert_eq!((left(&bench), shown(&bench.engine, &job)), ((1, 1), (Queued, "100".into())));
+    assert_eq!(bench.states(&job), [(0, New), (1, Queued)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use jobgate_model::{
@@ -10,102 +10,11 @@ use jobgate_model::{
     Phase, Principal, RunRef, RunRequest, Sighting, State, Submission, Transition, Untold,
 };
 
+use scripted::{Mood, Scripted};
+
 use super::Engine;
 use crate::tree;
 use crate::types::*;
-
-/// What the batch system will say to the next submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Accept,
-    Refuse,
-    /// It takes the run and dies before answering.
-    Vanish,
-    /// It refuses what it was sent, after a while.
-    Decline,
-}
-
-#[derive(Debug)]
-pub(crate) struct Scripted {
-    mood: Mutex<Mood>,
-    taken: Mutex<Vec<String>>,
-    confirmed: Mutex<Vec<String>>,
-    /// What was said of runs that were looked for.
-    looked_for: Mutex<Vec<Option<Untold>>>,
-    canceled: Mutex<Vec<RunRef>>,
-    next: AtomicU32,
-}
-
-impl Scripted {
-    fn taken(&self) -> usize {
-        self.taken.lock().unwrap().len()
-    }
-}
-
-impl Backend for Scripted {
-    fn kind(&self) -> &'static str {
-        "scripted"
-    }
-
-    fn check(&self, spec: &JobSpec, _: &BackendConfig) -> Result<(), Error> {
-        if spec.attribute("never").is_some() { Err(Error::invalid("this can never run")) } else { Ok(()) }
-    }
-
-    fn array(&self, spec: &JobSpec) -> Result<Option<(Vec<i64>, Option<i64>)>, Error> {
-        Ok(spec.attribute("array").map(|last| ((0..=last.parse().unwrap()).collect(), Some(2))))
-    }
-
-    fn submit(&self, run: &RunRequest<'_>) -> Submission {
-        let mood = *self.mood.lock().unwrap();
-        if matches!(mood, Mood::Refuse | Mood::Decline) {
-            return Submission::Refused(Error::new(ErrorKind::Refused, "no"));
-        }
-        self.taken.lock().unwrap().push(run.marker.to_owned());
-        if mood == Mood::Vanish {
-            return Submission::Unknown(Error::new(ErrorKind::Timeout, "no answer"));
-        }
-        Submission::Accepted(NativeId((100 + self.next.fetch_add(1, Ordering::SeqCst)).to_string()))
-    }
-
-    fn submit_while(&self, run: &RunRequest<'_>, meanwhile: &mut dyn FnMut()) -> Submission {
-        let outcome = self.submit(run);
-        if *self.mood.lock().unwrap() != Mood::Refuse {
-            meanwhile();
-        }
-        outcome
-    }
-
-    fn confirm(&self, marker: &str) {
-        self.confirmed.lock().unwrap().push(marker.to_owned());
-    }
-
-    fn keeps_elsewhere(&self, spec: &JobSpec) -> bool {
-        spec.attribute("elsewhere").is_some()
-    }
-
-    fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
-        self.looked_for.lock().unwrap().push(run.untold);
-        Ok(self.taken.lock().unwrap().contains(&run.marker).then(|| NativeId("77".into())))
-    }
-
-    fn cancel(&self, run: &RunRef) -> Result<Cancel, Error> {
-        self.canceled.lock().unwrap().push(run.clone());
-        Ok(if self.confirmed.lock().unwrap().contains(&run.marker) { Cancel::Stopping } else { Cancel::Removed })
-    }
-
-    fn hold(&self, _: &RunRef) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn release(&self, _: &RunRef) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn observe(&self, runs: &[RunRef]) -> Result<Vec<Sighting>, Error> {
-        let lost = Phase::Ended(State::Failed, "lost".into());
-        Ok(runs.iter().map(|run| Sighting { marker: run.marker.clone(), phase: lost.clone(), began: None }).collect())
-    }
-}
 
 pub(crate) struct Bench {
     dir: tempfile::TempDir,
@@ -148,14 +57,7 @@ impl Bench {
 
     pub(crate) fn with(callbacks: CallbackPolicy) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let batch = Arc::new(Scripted {
-            mood: Mutex::new(Mood::Accept),
-            taken: Mutex::default(),
-            confirmed: Mutex::default(),
-            looked_for: Mutex::default(),
-            canceled: Mutex::default(),
-            next: AtomicU32::new(0),
-        });
+        let batch = Arc::<Scripted>::default();
         let engine = open_with(dir.path(), &batch, callbacks);
         Self { dir, batch, engine }
     }
@@ -192,6 +94,7 @@ fn reach(job: &Job, jobndx: i64, state: State, info: &str) {
 
 mod elsewhere;
 mod quota;
+mod scripted;
 mod sharing;
 mod trees;
 

@@ -54,7 +54,7 @@ pub(super) fn list(call: &mut Call) -> Outcome {
         let key = format!("{}/{}/{}/{stale}", call.version, call.asker.login, call.warnings.len());
         (vec![rendered.compressed(&key, &before, &after)], Some("gzip"))
     } else {
-        (std::iter::once(before.into()).chain(rendered.parts.iter().cloned()).chain([after.into()]).collect(), None)
+        (std::iter::once(before.into()).chain(rendered.parts()).chain([after.into()]).collect(), None)
     };
     Ok(Reply { body, encoding, etag: plain.then_some(etag), ..Reply::json(call.status(), Vec::new()) })
 }

@@ -11,6 +11,12 @@ use crate::rpc::error::Error;
 
 /// So much is made room for before anything is there.
 const AT_ONCE: usize = 64 << 10;
+/// What comes after so much goes to pages of its own.
+const LARGE: usize = 1 << 20;
+/// For so much, allocators ask the system for pages, and give them back when it is freed: glibc's threshold for that rises with what
+/// is freed, but not above 32 MiB (mallopt(3)). Below it, each thread's arena would keep the memory of the lists that it has read.
+/// What is not written to takes no memory.
+const OWN_PAGES: usize = (32 << 20) + 1;
 /// Releases that do not know a version, and can serve HTTP on the same port, answer so.
 const HTTP: [u8; 4] = *b"HTTP";
 
@@ -84,7 +90,12 @@ impl Exchange<'_> {
         }
         // grows with what comes, not with what is announced
         let mut frame = Vec::with_capacity(AT_ONCE.min(length as usize));
-        timed.take(length.into()).read_to_end(&mut frame).map_err(|source| self.broken(source))?;
+        let mut rest = timed.take(length.into());
+        rest.by_ref().take(LARGE as u64).read_to_end(&mut frame).map_err(|source| self.broken(source))?;
+        if rest.limit() > 0 && frame.len() == LARGE {
+            frame.reserve_exact(OWN_PAGES - LARGE);
+            rest.read_to_end(&mut frame).map_err(|source| self.broken(source))?;
+        }
         if frame.len() < length as usize {
             return Err(self.broken(ErrorKind::UnexpectedEof.into()));
         }

@@ -3,14 +3,16 @@
 mod backoff;
 pub(super) mod bodies;
 pub(super) mod exchange;
+mod jobs;
 mod reads;
 pub(super) mod reply;
 pub(super) mod resolve;
 mod writes;
 
 pub use backoff::pause;
+pub use jobs::Jobs;
 pub use reads::{Fresh, Listing};
-pub use reply::{Jobs, States};
+pub use reply::States;
 pub use writes::Submitted;
 
 use std::sync::Mutex;

@@ -159,12 +159,27 @@ fn login(record: &records::Job<'_>, names: Names<'_>) -> String {
     record.user_name.string().filter(|name| !name.is_empty()).unwrap_or_else(|| names.user(record.user_id))
 }
 
+/// Whether a record leaves it to its reader to name the user.
+pub(in crate::rpc) fn lacks_login(record: &records::Job<'_>) -> bool {
+    record.user_name.is_empty()
+}
+
 /// The client of Slurm adds a flag to those of waiting jobs that were looked at in the last round.
 fn flags(record: &records::Job<'_>, last_backfill: u64) -> u64 {
+    let lately = evaluated(record).is_some_and(|at| is_of_last_round(at, last_backfill));
+    record.flags | u64::from(lately) << words::BACKFILL_LAST
+}
+
+/// When a waiting job was looked at by the backfill scheduler; `None`: it is shown alike whenever that was.
+pub(in crate::rpc) fn evaluated(record: &records::Job<'_>) -> Option<u64> {
     let tried = record.flags >> words::BACKFILL_TRIED & 1 == 1;
     let waits = record.state & words::JOB_BASE == words::PENDING;
-    let lately = last_backfill != 0 && last_backfill <= record.last_sched_evaluation;
-    record.flags | u64::from(tried && waits && lately) << words::BACKFILL_LAST
+    (tried && waits).then_some(record.last_sched_evaluation)
+}
+
+/// Whether a job that was looked at then was so in the scheduler's last round.
+pub(in crate::rpc) fn is_of_last_round(evaluated: u64, last_backfill: u64) -> bool {
+    last_backfill != 0 && last_backfill <= evaluated
 }
 
 fn step(record: &records::Job<'_>, id: u32) -> SlurmStepId {

@@ -19,7 +19,7 @@ mod stats;
 
 pub use config::{Outline, Private};
 pub(super) use config::{config, config_meta, outline};
-pub(super) use job::{exit_code, job, memory_of, sluid, step_name, step_of};
+pub(super) use job::{evaluated, exit_code, is_of_last_round, job, lacks_login, memory_of, sluid, step_name, step_of};
 pub(super) use killed::killed;
 pub(super) use layout::{layout, layout_of};
 pub(super) use license::license;
@@ -57,11 +57,11 @@ impl Names<'static> {
 }
 
 impl Names<'_> {
-    fn user(&self, number: u32) -> String {
+    pub(super) fn user(&self, number: u32) -> String {
         if number == NO_VAL { String::new() } else { (self.user)(number).unwrap_or_default() }
     }
 
-    fn group(&self, number: u32) -> String {
+    pub(super) fn group(&self, number: u32) -> String {
         (self.group)(number).unwrap_or_default()
     }
 }
