@@ -202,7 +202,7 @@ fn all_that_can_be_ordered_is_equal() {
     let Some(cluster) = Cluster::alone() else { return };
     let (gateway, _home) = gateway(&cluster, &settings(&cluster));
     // the nodes that are changed here: as equal as at first, whatever others (the client guide: a comment) left at them
-    cluster.ok("root", &["scontrol", "update", "nodename=n[4-5]", "comment=", "extra=", "weight=1"]);
+    cluster.ok("root", &["scontrol", "update", "nodename=n[4-5]", "comment=", "extra=", "weight=1", "gres=gpu:amd:4"]);
     let mut sides = Sides::new(&cluster, &gateway);
     let all = scenario::all();
     let mut wrong = Vec::new();

@@ -12,6 +12,7 @@ use jobgate_slurm::table::{Problem, Warning};
 use jobgate_slurm::version::Version;
 
 use super::Shown;
+use super::listing::Part;
 
 /// Says who has answered for a real cluster's accounting database, and in which version of the API it was asked:
 /// `slurmrestd v0.0.42`, `sacct v0.0.45`.
@@ -22,7 +23,7 @@ const ACCOUNTING: HeaderName = HeaderName::from_static("jobgate-accounting");
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// JSON; empty for 304.
-    pub(super) body: Vec<Bytes>,
+    pub(super) body: Vec<Part>,
     /// It is compressed already, in this way.
     pub(super) encoding: Option<&'static str>,
     /// Its revision.
@@ -37,7 +38,7 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, body: vec![body.into()], encoding: None, etag: None, wait: None, age: None, by: None }
+        Self { status, body: vec![Bytes::from(body).into()], encoding: None, etag: None, wait: None, age: None, by: None }
     }
 
     /// Nothing has changed: no body, as slurmrestd answers.
@@ -84,7 +85,7 @@ pub(super) fn respond(reply: Reply, format: Format) -> Response {
     }
     let body = match format {
         Format::Json => chunks(reply.body),
-        Format::Yaml => Body::from(yaml(&reply.body)),
+        Format::Yaml => Body::from(yaml(reply.body)),
     };
     finish(reply.status, headers, body)
 }
@@ -115,16 +116,16 @@ fn finish(status: StatusCode, mut headers: HeaderMap, body: Body) -> Response {
     response
 }
 
-fn chunks(mut parts: Vec<Bytes>) -> Body {
+fn chunks(mut parts: Vec<Part>) -> Body {
     match parts.len() {
         0 => Body::empty(),
-        1 => Body::from(parts.remove(0)),
+        1 => Body::from(parts.remove(0).text()),
         _ => Body::new(Parts(parts.into())),
     }
 }
 
 /// A body in parts that are there already; it knows its length.
-struct Parts(std::collections::VecDeque<Bytes>);
+struct Parts(std::collections::VecDeque<Part>);
 
 impl axum::body::HttpBody for Parts {
     type Data = Bytes;
@@ -134,7 +135,7 @@ impl axum::body::HttpBody for Parts {
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-        std::task::Poll::Ready(self.0.pop_front().map(|part| Ok(hyper::body::Frame::data(part))))
+        std::task::Poll::Ready(self.0.pop_front().map(|part| Ok(hyper::body::Frame::data(part.text()))))
     }
 
     fn size_hint(&self) -> hyper::body::SizeHint {
@@ -143,8 +144,8 @@ impl axum::body::HttpBody for Parts {
 }
 
 /// JSON as YAML.
-fn yaml(parts: &[Bytes]) -> String {
-    let whole: Vec<u8> = parts.concat();
+fn yaml(parts: Vec<Part>) -> String {
+    let whole = parts.into_iter().map(Part::text).collect::<Vec<_>>().concat();
     let value: serde_json::Value = serde_json::from_slice(&whole).unwrap_or_default();
     yaml_serde::to_string(&value).unwrap_or_default()
 }

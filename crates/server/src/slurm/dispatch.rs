@@ -154,7 +154,7 @@ async fn document(shared: &SlurmApp, versions: &[Version], manner: Manner, asker
         shared.slurm.documents.of(&versions, &shared.slurm.plugins, Manner { release, ..manner })
     };
     match blocking(make).await {
-        Ok(bytes) => respond(Reply { body: vec![bytes], ..Reply::json(StatusCode::OK, Vec::new()) }, format),
+        Ok(bytes) => respond(Reply { body: vec![bytes.into()], ..Reply::json(StatusCode::OK, Vec::new()) }, format),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Unspecified error"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod gzip;
+mod packed;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,6 +37,38 @@ struct Which {
     audience: Audience,
 }
 
+/// A part of an answer.
+#[derive(Debug)]
+pub(super) enum Part {
+    Text(Bytes),
+    /// A block but for so many bytes of its start. It is unpacked when it is sent, so that those who read slowly take no memory.
+    Block(Arc<Block>, usize),
+}
+
+impl From<Bytes> for Part {
+    fn from(text: Bytes) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl Part {
+    /// How long its text is, in bytes.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Block(block, without) => block.len() - without,
+        }
+    }
+
+    /// The text.
+    pub(super) fn text(self) -> Bytes {
+        match self {
+            Self::Text(text) => text,
+            Self::Block(block, without) => block.text().slice(without..),
+        }
+    }
+}
+
 /// A rendered list of jobs.
 #[derive(Debug)]
 pub(super) struct Rendered {
@@ -51,15 +84,18 @@ pub(super) struct Rendered {
 
 impl Rendered {
     /// The list, in parts: `[{...},{...}]`.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Bytes> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
         // there is nothing before the first comma
-        let text = |(at, block): (usize, &Arc<Block>)| block.text.slice(usize::from(at == 0)..);
-        let texts = self.blocks.iter().enumerate().map(text);
-        std::iter::once(Bytes::from_static(b"[")).chain(texts).chain([Bytes::from_static(b"]")])
+        let part = |(at, block): (usize, &Arc<Block>)| Part::Block(Arc::clone(block), usize::from(at == 0));
+        let parts = self.blocks.iter().enumerate().map(part);
+        std::iter::once(Bytes::from_static(b"[").into()).chain(parts).chain([Bytes::from_static(b"]").into()])
     }
 
-    fn bytes(&self) -> usize {
-        self.blocks.iter().map(|block| block.text.len()).sum()
+    /// What it takes, in bytes.
+    fn kept(&self) -> usize {
+        let compressed = self.compressed.lock().unwrap_or_else(PoisonError::into_inner);
+        let compressed = compressed.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        self.blocks.iter().map(|block| block.kept()).sum::<usize>() + compressed
     }
 
     /// The list with what comes before and after it, compressed. `key` says what those are: they are compressed once for each.
@@ -69,8 +105,8 @@ impl Rendered {
             return bytes.clone();
         }
         // what comes before the list goes with its first block, which lacks its comma
-        let first = self.blocks.first().map(|block| &block.text[1..]).unwrap_or_default();
-        let (head, tail) = ([before, &b"["[..], first].concat(), [&b"]"[..], after].concat());
+        let first = self.blocks.first().map(|block| block.text().slice(1..)).unwrap_or_default();
+        let (head, tail) = ([before, &b"["[..], &first].concat(), [&b"]"[..], after].concat());
         let (head, tail) = (Piece::of(b"", &head), Piece::of(b"", &tail));
         let rest: Vec<Arc<Piece>> = self.blocks.windows(2).map(|pair| pair[1].piece_behind(&pair[0])).collect();
         let bytes = stream(std::iter::once(&head).chain(rest.iter().map(AsRef::as_ref)).chain([&tail]));
@@ -138,7 +174,7 @@ impl Listings {
     fn keep(&self, which: Which, rendered: &Arc<Rendered>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push((which, Arc::clone(rendered)));
-        while kept.len() > 1 && kept.iter().map(|(_, one)| one.bytes()).sum::<usize>() > self.most {
+        while kept.len() > 1 && kept.iter().map(|(_, one)| one.kept()).sum::<usize>() > self.most {
             kept.remove(0);
         }
     }

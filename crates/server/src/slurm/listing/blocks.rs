@@ -11,6 +11,7 @@ use jobgate_slurm::table::{Kind as _, Writer};
 use jobgate_slurm::version::Version;
 
 use super::gzip::Piece;
+use super::packed::Packed;
 
 /// A block is complete when it has so many bytes.
 pub(super) const FULL: usize = 64 << 10;
@@ -29,7 +30,7 @@ const BEHIND: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Block {
     /// The jobs, each behind a comma.
-    pub(super) text: Bytes,
+    packed: Packed,
     jobs: Vec<Shown>,
     /// The text, compressed behind this block; made when it is asked for.
     piece: Mutex<Option<(Weak<Block>, Arc<Piece>)>>,
@@ -44,8 +45,24 @@ struct Shown {
 }
 
 impl Block {
-    fn new(text: &[u8], jobs: &[Shown]) -> Arc<Self> {
-        Arc::new(Self { text: Bytes::copy_from_slice(text), jobs: jobs.to_vec(), piece: Mutex::default() })
+    fn new(text: &[u8], jobs: &[Shown], room: &mut Vec<u8>) -> Arc<Self> {
+        Arc::new(Self { packed: Packed::of(text, room), jobs: jobs.to_vec(), piece: Mutex::default() })
+    }
+
+    /// The jobs, each behind a comma.
+    pub(super) fn text(&self) -> Bytes {
+        self.packed.text()
+    }
+
+    /// How long their text is, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.packed.len()
+    }
+
+    /// What it takes, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        let piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
+        self.packed.kept() + size_of_val(&*self.jobs) + piece.as_ref().map_or(0, |(_, piece)| piece.len())
     }
 
     /// The text, compressed, as it is behind this block.
@@ -55,9 +72,10 @@ impl Block {
             return Arc::clone(made);
         }
         // what a rendering begins with is not all of its first block
-        let from = before.text.len().saturating_sub(BEFORE);
-        let known = if from > 0 { &before.text[from..] } else { &[] };
-        let made = Arc::new(Piece::of(known, &self.text));
+        let known = before.text();
+        let from = known.len().saturating_sub(BEFORE);
+        let known = if from > 0 { &known[from..] } else { &[] };
+        let made = Arc::new(Piece::of(known, &self.text()));
         *piece = Some((Arc::downgrade(before), Arc::clone(&made)));
         made
     }
@@ -88,9 +106,13 @@ pub(super) struct Blocks {
     jobs: Vec<Shown>,
     /// Memory for the one after that.
     spare: Vec<u8>,
+    /// Memory for packing.
+    room: Vec<u8>,
     earlier: Earlier,
     /// Jobs of a block of the earlier rendering that are to come next as they are.
     same: Option<(Arc<Block>, Range<usize>)>,
+    /// The block that was unpacked last.
+    unpacked: Option<(Arc<Block>, Bytes)>,
 }
 
 impl Blocks {
@@ -99,7 +121,8 @@ impl Blocks {
         let room = MOST + FULL;
         let earlier = Earlier::new(earlier);
         let out = Writer::with_capacity(version, room);
-        Self { done: Vec::new(), out, jobs: Vec::new(), spare: Vec::with_capacity(room), earlier, same: None }
+        let (spare, packing) = (Vec::with_capacity(room), Vec::new());
+        Self { done: Vec::new(), out, jobs: Vec::new(), spare, room: packing, earlier, same: None, unpacked: None }
     }
 
     /// Goes on with this job, which is made only if it is not known.
@@ -130,17 +153,22 @@ impl Blocks {
     /// Takes over what is known to be the same: a block as it is, or a copy of some of its text.
     fn settle(&mut self) {
         let Some((block, jobs)) = self.same.take() else { return };
-        let is_whole = jobs == (0..block.jobs.len()) && block.text.len() >= LEAST;
+        let is_whole = jobs == (0..block.jobs.len()) && block.len() >= LEAST;
         if is_whole && (self.out.is_empty() || self.out.len() >= LEAST) {
             self.close();
             self.done.push(block);
             return;
         }
-        let text = block.range(&jobs);
-        let (begin, end) = (self.out.len(), text.start);
-        self.out.written(&block.text[text]);
+        let range = block.range(&jobs);
+        let (begin, end) = (self.out.len(), range.start);
+        let text = match self.unpacked.take() {
+            Some((unpacked, text)) if Arc::ptr_eq(&unpacked, &block) => text,
+            _ => block.text(),
+        };
+        self.out.written(&text[range]);
         let moved = |job: &Shown| Shown { end: at(begin + job.end as usize - end), ..*job };
         self.jobs.extend(block.jobs[jobs].iter().map(moved));
+        self.unpacked = Some((block, text));
         self.close_if_full();
     }
 
@@ -169,10 +197,10 @@ impl Blocks {
             for job in &mut *second {
                 job.end -= middle;
             }
-            self.done.push(Block::new(&text[..middle as usize], first));
-            self.done.push(Block::new(&text[middle as usize..], second));
+            self.done.push(Block::new(&text[..middle as usize], first, &mut self.room));
+            self.done.push(Block::new(&text[middle as usize..], second, &mut self.room));
         } else {
-            self.done.push(Block::new(&text, &self.jobs));
+            self.done.push(Block::new(&text, &self.jobs, &mut self.room));
         }
         self.jobs.clear();
         self.spare = text;

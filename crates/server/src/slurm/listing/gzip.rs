@@ -38,6 +38,11 @@ impl Piece {
         sum.update(text);
         Self { bytes: Bytes::copy_from_slice(&bytes), sum }
     }
+
+    /// How long it is, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// The stream of these pieces.

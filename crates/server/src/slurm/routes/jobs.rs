@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use jobgate_slurm::array::{JobRef, Part};
 use jobgate_slurm::cluster::{JobsWanted, Listed, Stamp};
 use jobgate_slurm::errno::Errno;
@@ -52,9 +53,10 @@ pub(super) fn list(call: &mut Call) -> Outcome {
     let (body, encoding) = if gzip {
         let stale = call.age().is_some_and(|age| age.stale.is_some());
         let key = format!("{}/{}/{}/{stale}", call.version, call.asker.login, call.warnings.len());
-        (vec![rendered.compressed(&key, &before, &after)], Some("gzip"))
+        (vec![rendered.compressed(&key, &before, &after).into()], Some("gzip"))
     } else {
-        (std::iter::once(before.into()).chain(rendered.parts()).chain([after.into()]).collect(), None)
+        let [before, after] = [before, after].map(|text| Bytes::from(text).into());
+        (std::iter::once(before).chain(rendered.parts()).chain([after]).collect(), None)
     };
     Ok(Reply { body, encoding, etag: plain.then_some(etag), ..Reply::json(call.status(), Vec::new()) })
 }
