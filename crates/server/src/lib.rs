@@ -34,6 +34,7 @@ mod stall;
 mod status;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod tls;
 
 pub use audit::{AuditSettings, OnFailure};

@@ -1,7 +1,7 @@
 //! Autosubmit API's dialect: what there is to know of a site's experiments, as its graphical interface asks for it.
 //!
 //! A request passes the gate (`auth/autosubmit.rs`), then a function of `routes/` that makes an answer of what
-//! `jobgate_autosubmit` reads, on one of `threads.rs`. All routes are in `table.rs`. What differs from the original on purpose is
+//! `jobgate_autosubmit` reads, on a thread of its own (`threads.rs`). All routes are in `table.rs`. What differs from the original on purpose is
 //! listed in `docs/autosubmit.md`.
 
 mod answer;
@@ -19,7 +19,6 @@ mod query;
 mod routes;
 mod slashes;
 mod table;
-mod threads;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -34,6 +33,7 @@ use jobgate_autosubmit::yaml;
 use serde_json::Value;
 
 use crate::app::App;
+use crate::threads::Threads;
 
 pub(crate) use answer::refuse;
 pub use background::Background;
@@ -93,7 +93,7 @@ pub(crate) struct Autosubmit {
     workers: Arc<Workers>,
     schedule: Schedule,
     drawings: drawings::Drawings,
-    threads: threads::Threads,
+    threads: Threads,
     pub(crate) answers: answers::Answers,
     api_file: PathBuf,
     api_settings: Mutex<Option<(Identity, Arc<Value>)>>,
@@ -112,7 +112,7 @@ impl Autosubmit {
             workers,
             schedule,
             drawings: drawings::Drawings::default(),
-            threads: threads::Threads::default(),
+            threads: Threads::named("autosubmit"),
             answers: answers::Answers::new(room),
             api_file,
             api_settings: Mutex::default(),

@@ -38,7 +38,15 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, body: vec![Bytes::from(body).into()], encoding: None, etag: None, wait: None, age: None, by: None }
+        Self {
+            status,
+            body: vec![Bytes::from(body).into()],
+            encoding: None,
+            etag: None,
+            wait: None,
+            age: None,
+            by: None,
+        }
     }
 
     /// Nothing has changed: no body, as slurmrestd answers.

@@ -22,7 +22,6 @@ use super::call::{Call, View};
 use super::error::{Followed, status_of};
 use super::{Shown, SlurmApp, body, routes};
 use crate::accept::Peer;
-use crate::app::blocking;
 use crate::asked::operation;
 use crate::audit::Trail;
 use crate::auth::slurm::{Asker, Standing};
@@ -102,6 +101,7 @@ pub(crate) async fn handle(State(shared): State<SlurmApp>, request: Request) -> 
         }
         Err((status, why)) => return text(status, why),
     };
+    let slurm = Arc::clone(&shared.slurm);
     let answered = move || match view(&shared, &asker) {
         Ok(view) => carry_out(call(shared, found, asker, view, &parts, peer, value, promise, now)),
         Err(fault) => {
@@ -110,7 +110,7 @@ pub(crate) async fn handle(State(shared): State<SlurmApp>, request: Request) -> 
             stranger(&shared, &found, &fault.description)
         }
     };
-    match blocking(answered).await {
+    match slurm.threads.run(answered).await {
         Ok(reply) => respond(reply, format),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Unspecified error"),
     }
@@ -146,14 +146,15 @@ fn is_document(path: &str) -> bool {
 
 /// Releases describe a version differently: in front of a real cluster it is described as that one's release does.
 async fn document(shared: &SlurmApp, versions: &[Version], manner: Manner, asker: &Asker, format: Format) -> Response {
-    let (shared, versions, asker) = (shared.clone(), versions.to_vec(), asker.clone());
+    let (shared, slurm) = (shared.clone(), Arc::clone(&shared.slurm));
+    let (versions, asker) = (versions.to_vec(), asker.clone());
     let make = move || {
         // whoever looks at a cluster first learns its release
         drop(view(&shared, &asker));
         let release = shared.slurm.shown.release().and_then(|release| Follows::parse(&release));
         shared.slurm.documents.of(&versions, &shared.slurm.plugins, Manner { release, ..manner })
     };
-    match blocking(make).await {
+    match slurm.threads.run(make).await {
         Ok(bytes) => respond(Reply { body: vec![bytes.into()], ..Reply::json(StatusCode::OK, Vec::new()) }, format),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Unspecified error"),
     }

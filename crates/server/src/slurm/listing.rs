@@ -5,6 +5,7 @@ mod blocks;
 mod gzip;
 mod packed;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -80,6 +81,8 @@ pub(super) struct Rendered {
     blocks: Vec<Arc<Block>>,
     /// A whole answer around it, compressed; put together when it is asked for.
     compressed: Mutex<Option<(String, Bytes)>>,
+    /// What it takes, in bytes. (Nobody waits for the compressor to learn that.)
+    kept: AtomicUsize,
 }
 
 impl Rendered {
@@ -91,11 +94,9 @@ impl Rendered {
         std::iter::once(Bytes::from_static(b"[").into()).chain(parts).chain([Bytes::from_static(b"]").into()])
     }
 
-    /// What it takes, in bytes.
-    fn kept(&self) -> usize {
-        let compressed = self.compressed.lock().unwrap_or_else(PoisonError::into_inner);
-        let compressed = compressed.as_ref().map_or(0, |(_, bytes)| bytes.len());
-        self.blocks.iter().map(|block| block.kept()).sum::<usize>() + compressed
+    fn new(stamp: Stamp, jobs: usize, blocks: Vec<Arc<Block>>) -> Self {
+        let kept = blocks.iter().map(|block| block.kept()).sum::<usize>().into();
+        Self { stamp, jobs, blocks, compressed: Mutex::default(), kept }
     }
 
     /// The list with what comes before and after it, compressed. `key` says what those are: they are compressed once for each.
@@ -110,6 +111,9 @@ impl Rendered {
         let (head, tail) = (Piece::of(b"", &head), Piece::of(b"", &tail));
         let rest: Vec<Arc<Piece>> = self.blocks.windows(2).map(|pair| pair[1].piece_behind(&pair[0])).collect();
         let bytes = stream(std::iter::once(&head).chain(rest.iter().map(AsRef::as_ref)).chain([&tail]));
+        let compressed = bytes.len() + rest.iter().map(|piece| piece.len()).sum::<usize>();
+        let plain = self.blocks.iter().map(|block| block.kept()).sum::<usize>();
+        self.kept.store(plain + compressed, Ordering::Relaxed);
         *made = Some((key.to_owned(), bytes.clone()));
         bytes
     }
@@ -155,6 +159,8 @@ impl Listings {
         let entry = kept.remove(at);
         let found = Arc::clone(&entry.1);
         kept.push(entry);
+        // one may have been compressed since
+        self.bound(&mut kept);
         Some(found)
     }
 
@@ -174,7 +180,14 @@ impl Listings {
     fn keep(&self, which: Which, rendered: &Arc<Rendered>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push((which, Arc::clone(rendered)));
-        while kept.len() > 1 && kept.iter().map(|(_, one)| one.kept()).sum::<usize>() > self.most {
+        self.bound(&mut kept);
+    }
+
+    fn bound(&self, kept: &mut Vec<(Which, Arc<Rendered>)>) {
+        let all = |kept: &[(Which, Arc<Rendered>)]| -> usize {
+            kept.iter().map(|(_, one)| one.kept.load(Ordering::Relaxed)).sum()
+        };
+        while kept.len() > 1 && all(kept) > self.most {
             kept.remove(0);
         }
     }
@@ -195,7 +208,7 @@ fn render(
         blocks.push(revision, make);
         jobs += 1;
     })?;
-    Ok(Rendered { stamp, jobs, blocks: blocks.finish(), compressed: Mutex::default() })
+    Ok(Rendered::new(stamp, jobs, blocks.finish()))
 }
 
 #[cfg(test)]

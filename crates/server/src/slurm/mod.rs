@@ -33,6 +33,7 @@ pub(crate) use dispatch::{handle, handle_one_version};
 use crate::app::App;
 use crate::asked::CLUSTER;
 use crate::auth::SlurmKeys;
+use crate::threads::Threads;
 
 /// What the dialect needs to know.
 #[derive(Debug, Clone)]
@@ -116,6 +117,7 @@ pub(crate) struct Slurm {
     documents: documents::Documents,
     listings: listing::Listings,
     tally: tally::Tally,
+    threads: Threads,
     zone: jiff::tz::TimeZone,
     /// When the server started, unix seconds: the configuration is as old as that.
     started: u64,
@@ -144,6 +146,7 @@ impl Slurm {
             base,
             listings: listing::Listings::new(settings.listing_cache),
             tally: tally::Tally::default(),
+            threads: Threads::named("slurm"),
             zone: jiff::tz::TimeZone::system(),
             started: u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default(),
         }

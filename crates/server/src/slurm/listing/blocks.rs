@@ -28,7 +28,7 @@ const BEHIND: usize = 1000;
 
 /// Consecutive jobs of a rendering.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(in crate::slurm) struct Block {
     /// The jobs, each behind a comma.
     packed: Packed,
     jobs: Vec<Shown>,
@@ -59,10 +59,9 @@ impl Block {
         self.packed.len()
     }
 
-    /// What it takes, in bytes.
+    /// What it takes, in bytes, but for what is compressed.
     pub(super) fn kept(&self) -> usize {
-        let piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
-        self.packed.kept() + size_of_val(&*self.jobs) + piece.as_ref().map_or(0, |(_, piece)| piece.len())
+        self.packed.kept() + size_of_val(&*self.jobs)
     }
 
     /// The text, compressed, as it is behind this block.

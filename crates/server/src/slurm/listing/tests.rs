@@ -32,7 +32,7 @@ fn render_after(earlier: &[Arc<Block>], jobs: &[Said]) -> (Vec<Arc<Block>>, usiz
 }
 
 fn rendered(blocks: Vec<Arc<Block>>) -> Rendered {
-    Rendered { stamp: Stamp::default(), jobs: 0, blocks, compressed: Mutex::default() }
+    Rendered::new(Stamp::default(), 0, blocks)
 }
 
 fn text(blocks: &[Arc<Block>]) -> String {

@@ -1,5 +1,5 @@
 //! Threads on which answers are made, of which the one that was busy last is used first: there are never more in use than
-//! answers are made at the same time. Each that is used keeps what its largest answer needed, tens of MiB perhaps, and has to
+//! answers are made at the same time, and what waits for one dialect's does not keep another's waiting. Each that is used keeps what its largest answer needed, tens of MiB perhaps, and has to
 //! warm up; the runtime's own blocking threads take turns.
 
 use std::collections::VecDeque;
@@ -22,11 +22,12 @@ type Task = Box<dyn FnOnce() -> Tell + Send>;
 type Tell = Box<dyn FnOnce()>;
 
 /// Threads, none of which is there before it is needed.
-#[derive(Debug, Default)]
-pub(super) struct Threads(Arc<Mutex<Inner>>);
+#[derive(Debug)]
+pub(crate) struct Threads(Arc<Mutex<Inner>>);
 
-#[derive(Default)]
 struct Inner {
+    /// What they are called.
+    name: &'static str,
     /// Those that have nothing to do, the one that was busy last at the end.
     idle: Vec<(usize, SyncSender<Task>)>,
     /// How many there are.
@@ -44,8 +45,14 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Threads {
+    /// None yet, all of this name.
+    pub(crate) fn named(name: &'static str) -> Self {
+        let (idle, waiting) = (Vec::new(), VecDeque::new());
+        Self(Arc::new(Mutex::new(Inner { name, idle, count: 0, begun: 0, waiting })))
+    }
+
     /// Runs something that blocks. A panic in it is our own fault and nobody else's problem.
-    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let (tell, told) = oneshot::channel();
         self.give(Box::new(move || {
             let outcome = work();
@@ -65,7 +72,7 @@ impl Threads {
             inner.count += 1;
             inner.begun += 1;
             let (number, shared) = (inner.begun, Arc::clone(&self.0));
-            let begun = thread::Builder::new().name("autosubmit".into()).spawn(move || work(&shared, number, task));
+            let begun = thread::Builder::new().name(inner.name.into()).spawn(move || work(&shared, number, task));
             if begun.is_err() {
                 inner.count -= 1;
             }
@@ -128,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_after_the_other_needs_one_thread() {
-        let threads = Threads::default();
+        let threads = Threads::named("test");
         let mut seen = std::collections::HashSet::new();
         for _ in 0..100 {
             seen.insert(threads.run(|| thread::current().id()).await.unwrap());
@@ -138,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_at_a_time_have_a_thread_each_and_the_rest_waits() {
-        let threads = Arc::new(Threads::default());
+        let threads = Arc::new(Threads::named("test"));
         let (barrier, more) = (Arc::new(std::sync::Barrier::new(MOST)), 10);
         let all = (0..MOST + more).map(|number| {
             let (threads, barrier) = (Arc::clone(&threads), Arc::clone(&barrier));
@@ -161,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_harms_nobody_else() {
-        let threads = Threads::default();
+        let threads = Threads::named("test");
         assert!(threads.run(|| panic!("of a test")).await.is_err());
         assert_eq!(threads.run(|| 1).await.unwrap(), 1);
     }
