@@ -5,6 +5,7 @@
 //! so that shared and cyclic ones cost nothing, and neither reading, dropping nor printing recurses. What a hostile file can
 //! make us hold is bounded by [`Limits`] and by its own length: one byte of it never makes more than one value.
 
+mod few;
 mod input;
 mod literal;
 mod machine;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 use jiff::civil::DateTime;
 use thiserror::Error;
 
+pub use few::{Few, read_few};
 pub use machine::read;
 
 /// How much a pickle may hold. The default is enough for some 20,000 jobs with all their attributes.

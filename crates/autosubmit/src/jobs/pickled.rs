@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::{Job, JobList, JobsError, Logs, MOST_JOBS, file_name};
 use crate::basis;
-use crate::pickle::{Limits, Node, Pair, Pickle, Value, read as read_values};
+use crate::pickle::{Few, Limits, Node, Pair, Pickle, Value, read_few};
 use crate::status::JobStatus;
 
 /// Reads the job list of a pickle file.
@@ -34,7 +34,7 @@ pub fn read(path: &Path) -> Result<JobList, JobsError> {
 /// Reads the job list of a pickle, which errors call by this name.
 pub fn of_bytes(bytes: &[u8], name: &str) -> Result<JobList, JobsError> {
     let file = name.to_owned();
-    let pickle = match read_values(bytes, Limits::default()) {
+    let pickle = match read_few(bytes, Limits::default(), FEW) {
         Ok(pickle) => pickle,
         Err(source) => return Err(JobsError::Pickle { file, source }),
     };
@@ -156,6 +156,9 @@ const ATTRIBUTES: [&str; 12] = [
     "local_logs",
     "remote_logs",
 ];
+
+/// What is read of a job: with its status and its priority all of its attributes are set.
+const FEW: Few = Few { marks: ["status", "priority"], keys: &ATTRIBUTES };
 
 /// The values of [`ATTRIBUTES`].
 type Found = [Value; ATTRIBUTES.len()];

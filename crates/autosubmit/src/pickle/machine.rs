@@ -2,12 +2,17 @@
 
 use std::borrow::Cow;
 
+use super::few::Kept;
 use super::input::Input;
 use super::literal::{self, Whole};
 use super::{Limits, Node, NodeId, Object, Pair, Pickle, PickleError, Value, Why};
 
 /// Reads a pickle. What follows its last instruction is ignored, as Python does.
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
+    run(bytes, limits, Kept::default())
+}
+
+pub(super) fn run(bytes: &[u8], limits: Limits, kept: Kept) -> Result<Pickle<'_>, PickleError> {
     if bytes.len() > limits.bytes {
         return Err(PickleError { offset: 0, why: Why::Limit { what: "bytes", limit: limits.bytes } });
     }
@@ -20,6 +25,7 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
         marks: Vec::new(),
         memo: Vec::new(),
         pushed: 0,
+        kept,
     };
     loop {
         let offset = machine.input.at();
@@ -40,6 +46,7 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: Vec<Option<Value>>,
     pushed: usize,
+    kept: Kept,
 }
 
 impl<'a> Machine<'a> {
@@ -300,8 +307,9 @@ impl<'a> Machine<'a> {
 
     /// Takes the values above a place of the stack into the list or set below them.
     fn extend(&mut self, from: usize) -> Result<(), Why> {
-        let (holder, values) = self.holder(from)?;
-        match holder {
+        let floor = self.floor();
+        let (below, values) = self.stack.split_at_checked(from).ok_or(EMPTY)?;
+        match holder(&mut self.nodes, below.get(floor..))? {
             Node::List(list) | Node::Set(list) => list.extend_from_slice(values),
             Node::Object(object) => object.elements.extend_from_slice(values),
             _ => return Err(Why::Shape("values for something that is no list or set")),
@@ -312,25 +320,16 @@ impl<'a> Machine<'a> {
 
     /// Takes the pairs above a place of the stack into the dictionary below them.
     fn set(&mut self, from: usize) -> Result<(), Why> {
-        let (holder, values) = self.holder(from)?;
-        let pairs = pairs(values)?;
-        match holder {
-            Node::Dict(dict) => dict.extend_from_slice(pairs),
+        let floor = self.floor();
+        let (below, values) = self.stack.split_at_checked(from).ok_or(EMPTY)?;
+        let (few, pairs) = (self.kept.of(&self.nodes, values), pairs(values)?);
+        match holder(&mut self.nodes, below.get(floor..))? {
+            Node::Dict(dict) => dict.extend_from_slice(few.unwrap_or(pairs)),
             Node::Object(object) => object.items.extend_from_slice(pairs),
             _ => return Err(Why::Shape("pairs for something that is no dictionary")),
         }
         self.stack.truncate(from);
         Ok(())
-    }
-
-    /// What lies below a place of the stack, and the values above it.
-    fn holder(&mut self, from: usize) -> Result<(&mut Node<'a>, &[Value]), Why> {
-        let floor = self.floor();
-        let (below, values) = self.stack.split_at_checked(from).ok_or(EMPTY)?;
-        match below.get(floor..).and_then(<[Value]>::last).ok_or(EMPTY)? {
-            Value::Node(holder) => Ok((self.nodes.get_mut(holder.place()).ok_or(EMPTY)?, values)),
-            _ => Err(Why::Shape("a number cannot hold anything")),
-        }
     }
 
     fn push_object(&mut self, callable: Value, arguments: Value) -> Result<(), Why> {
@@ -447,6 +446,14 @@ const EMPTY: Why = Why::Shape("an instruction without the values that it needs")
 
 fn line_text(line: &[u8]) -> Result<Box<str>, Why> {
     std::str::from_utf8(line).map(Into::into).map_err(|_| Why::Literal("the name of a global"))
+}
+
+/// What lies on top, which is to hold what came above it.
+fn holder<'n, 'a>(nodes: &'n mut [Node<'a>], below: Option<&[Value]>) -> Result<&'n mut Node<'a>, Why> {
+    match below.and_then(<[Value]>::last).ok_or(EMPTY)? {
+        Value::Node(holder) => nodes.get_mut(holder.place()).ok_or(EMPTY),
+        _ => Err(Why::Shape("a number cannot hold anything")),
+    }
 }
 
 fn pairs(values: &[Value]) -> Result<&[Pair], Why> {
