@@ -1,10 +1,15 @@
 //! What a job's `status.csv` says about one run. Only complete lines count: a writer may be in the middle of one.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jobgate_model::{JobNdx, State, Transition};
+use rustix::fs::OFlags;
+
+/// A history longer than this is not read: no job reaches that, and a damaged file must not exhaust memory.
+const LONGEST: u64 = 256 << 20;
 
 /// The rows of one run.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -40,17 +45,30 @@ pub(crate) fn last_row(base: &Path) -> io::Result<Option<Transition>> {
 
 /// The complete rows from a byte offset on, and the offset behind them.
 fn read_from(base: &Path, offset: u64) -> io::Result<(Vec<Transition>, u64)> {
-    let mut file = match File::open(base.join("status.csv")) {
+    let mut file = match open(base) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
         Err(error) => return Err(error),
     };
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(LONGEST).read_to_end(&mut bytes)?;
     let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     let text = String::from_utf8_lossy(&bytes[..complete]);
     Ok((text.lines().filter_map(Transition::from_row).collect(), offset + complete as u64))
+}
+
+/// Opens a history. No link is followed, and what a job put in its place (a pipe) is not waited for; that is `InvalidData`.
+fn open(base: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let none = || io::Error::new(io::ErrorKind::InvalidData, "it is not a file, or too long for a history");
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(base.join("status.csv"));
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(number) if number == rustix::io::Errno::LOOP.raw_os_error() => none(),
+        _ => error,
+    })?;
+    let meta = file.metadata()?;
+    if meta.is_file() && meta.len() <= LONGEST { Ok(file) } else { Err(none()) }
 }
 
 /// Watches a history for a `canceled` row that somebody else appends for a run, or for its whole job.
@@ -75,7 +93,7 @@ impl CancelWatch {
     /// Whether such a row came since the last look. Costs one `stat` when nothing did; a file that cannot be read now
     /// is looked at again next time.
     pub(crate) fn look(&mut self) -> bool {
-        let Ok(meta) = std::fs::metadata(self.base.join("status.csv")) else { return false };
+        let Ok(meta) = std::fs::symlink_metadata(self.base.join("status.csv")) else { return false };
         if meta.len() < self.seen {
             // Somebody rewrote the file; what it says now was said before.
             self.seen = meta.len();
@@ -119,6 +137,24 @@ mod tests {
         assert_eq!(read_run(base.path(), 2).unwrap().actives, 0, "an unfinished line is not a row");
         assert_eq!(read_run(&base.path().join("none"), 1).unwrap(), RunRows::default());
         assert_eq!(last_row(base.path()).unwrap().unwrap().state, State::Failed);
+    }
+
+    /// `rm status.csv; mkfifo status.csv` in a job.
+    #[test]
+    fn what_a_job_put_in_its_place_is_an_error() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("status.csv");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let is_none = |error: io::Error| error.kind() == io::ErrorKind::InvalidData;
+        assert!(read_run(base.path(), 1).is_err_and(is_none));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(base.path().join("elsewhere"), "1.0,1,queued,77\n").unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(read_run(base.path(), 1).is_err_and(is_none));
+        std::fs::remove_file(&path).unwrap();
+        File::create(&path).unwrap().set_len(LONGEST + 1).unwrap();
+        assert!(last_row(base.path()).is_err_and(is_none));
     }
 
     #[test]

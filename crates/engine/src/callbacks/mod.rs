@@ -132,17 +132,30 @@ async fn send_due(engine: &Arc<Engine>) -> Result<Duration, Error> {
 }
 
 /// One attempt. With `wait` it waits for its turn at the target, otherwise it is put off when the target is busy.
-async fn attempt(engine: &Arc<Engine>, due: Due, wait: bool) -> Result<bool, Error> {
+async fn attempt(engine: &Arc<Engine>, mut due: Due, wait: bool) -> Result<bool, Error> {
     let (key, worker) = (due.key, engine.clone());
     let spec = blocking(move || worker.stored_spec(key)).await?;
     let worker = engine.clone();
     let record = blocking(move || worker.by_key(key)).await?;
     let target = engine.courier.target(spec.callback.as_deref().unwrap_or_default());
-    let turn = if wait { target.acquire_owned().await.ok() } else { target.try_acquire_owned().ok() };
+    let mut turn = target.clone().try_acquire_owned().ok();
+    if turn.is_none() && wait {
+        // Not until the lease is over; what is left of it may be too short for the attempt.
+        turn =
+            tokio::time::timeout(engine.courier.policy.timeout, target.acquire_owned()).await.ok().and_then(Result::ok);
+        if turn.is_some() {
+            let (worker, taken, lease) = (engine.clone(), due.clone(), engine.courier.lease(engine.now()));
+            let keep = move || worker.store.update(move |connection| deliveries::keep(connection, &taken, lease));
+            if !blocking(keep).await? {
+                return Ok(false);
+            }
+            due.lease = lease;
+        }
+    }
     if turn.is_none() {
         let until = engine.now() + 1.0 + f64::from((due.id % 16) as u8) / 8.0;
         let engine = engine.clone();
-        return blocking(move || engine.store.update(move |connection| deliveries::put_off(connection, due.id, until)))
+        return blocking(move || engine.store.update(move |connection| deliveries::put_off(connection, &due, until)))
             .await
             .map(|()| false);
     }

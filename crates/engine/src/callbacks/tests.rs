@@ -214,3 +214,44 @@ async fn two_processes_send_a_delivery_once() {
         assert!(body.contains(&format!("\"jobndx\":{},", index + 1)), "{index}: {body}");
     }
 }
+
+#[tokio::test]
+async fn an_attempt_that_ends_late_changes_nothing() {
+    use crate::store::deliveries::{self, Outcome};
+    let bench = Bench::new();
+    let key = job(&bench.engine, "http://127.0.0.1:9/", |_| ());
+    reached(&bench.engine, key, 1, State::Active);
+    let store = &bench.engine.store;
+    let jobid = bench.engine.job(&me(), key).unwrap().jobid;
+    let now = bench.engine.now();
+    let late = store.update(move |c| deliveries::take_head(c, key, true, now, now + 20.0)).unwrap().unwrap();
+    let next = store.update(move |c| deliveries::take_head(c, key, true, now + 21.0, now + 41.0)).unwrap().unwrap();
+    let kept = late.clone();
+    assert!(!store.update(move |c| deliveries::keep(c, &kept, now + 60.0)).unwrap());
+    let put_off = late.clone();
+    store.update(move |c| deliveries::put_off(c, &put_off, now + 99.0)).unwrap();
+    let id = jobid.clone();
+    store.update(move |c| deliveries::settle(c, &next, &id, &Outcome::Delivered("200".into()), now)).unwrap();
+    let again = Outcome::Again("too late".into(), now + 50.0);
+    let notes = store.update(move |c| deliveries::settle(c, &late, &jobid, &again, now)).unwrap();
+    let delivery = bench.engine.deliveries(&me(), Some(key), 9).unwrap().remove(0);
+    assert_eq!((delivery.status, delivery.attempts, notes.len()), (DeliveryStatus::Delivered, 1, 0));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_its_turn_at_a_target_sends_only_what_is_still_its_own() {
+    let bench = Bench::with(CallbackPolicy { per_target: 1, ..CallbackPolicy::default() });
+    let (url, got) = receiver(HashMap::new()).await;
+    let key = job(&bench.engine, &url, |_| ());
+    let seq = reached(&bench.engine, key, 1, State::Active);
+    let turn = bench.engine.courier.target(&url).acquire_owned().await.unwrap();
+    let engine = bench.engine.clone();
+    let waits = tokio::spawn(async move { engine.forward(key, seq).await.unwrap() });
+    let pending = || bench.engine.store.read(|c| c.query_row("SELECT lease FROM delivery", [], |r| r.get::<_, f64>(0)));
+    wait_for("it is taken", || pending().unwrap() > 0.0).await;
+    // somebody else takes it meanwhile, and has delivered it
+    bench.engine.store.update(|c| c.execute("UPDATE delivery SET status = 1, lease = 0", [])).unwrap();
+    drop(turn);
+    waits.await.unwrap();
+    assert!(got.lock().unwrap().is_empty());
+}

@@ -1,23 +1,22 @@
 //! Trees that others made, changed or removed.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::PoisonError;
 
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use jobgate_model::{BackendConfig, Error, Established, Generation, JobId, Principal, State};
 
-use super::record::exists;
+use super::prefix::{is_gone, unreadable};
 use super::show::read_spec;
 use super::{Engine, policy};
 use crate::process;
 use crate::store::broken;
 use crate::store::history::{self, Arrival, Look};
 use crate::store::jobs::{self, JobRecord, NewRecord};
-use crate::tree::{self, StoredSpec, Tail};
+use crate::tree::{self, Journal, StoredSpec, Tail};
 use crate::types::{JobKey, Tally};
 
 /// A tree that was written to so shortly (in seconds) before the power failed may not have reached the disk.
@@ -43,22 +42,22 @@ impl Engine {
     }
 
     /// Rebuilds the index from the trees: what only the index knows (owners, deliveries, secrets of callers) is kept for
-    /// jobs that it still has, and lost for others.
+    /// jobs that it still has, and lost for others. The directories are taken as they are: a job that is not there is dropped.
     pub fn reindex(&self) -> Result<Tally, Error> {
         for prefix in self.prefixes() {
+            self.accept(prefix)?;
             for (key, ..) in self.store.read(|connection| jobs::known(connection, prefix))? {
                 let record = self.by_key(key)?;
                 let Ok(Some(stored)) = tree::read_spec(&record.job.base) else { continue };
                 let text = stored.spec.to_spec_json();
                 let callback = stored.spec.callback.clone();
                 let name = stored.spec.name.clone();
-                self.store.update(move |connection| {
-                    jobs::set_spec(connection, key, &text, callback.as_deref(), name.as_deref())?;
-                    jobs::reset(connection, key)
-                })?;
-                let tail = tree::tail(&record.job.base, 0)
+                let mut journal = Journal::lock(&record.job.base)
                     .map_err(|e| Error::internal(format!("cannot read the history of job {}", record.job.jobid), e))?;
-                self.take_in(&JobRecord { offset: 0, ..record }, tail, Look::Import)?;
+                self.store.update(move |connection| {
+                    jobs::set_spec(connection, key, &text, callback.as_deref(), name.as_deref())
+                })?;
+                self.read_anew(&mut journal, &record)?;
             }
         }
         self.adopt()
@@ -140,8 +139,7 @@ impl Engine {
     }
 
     fn adopt_prefix(&self, prefix: &Path, tally: &mut Tally) -> Result<(), Error> {
-        let unreadable =
-            |error: std::io::Error| Error::internal(format!("cannot read the prefix {}", prefix.display()), error);
+        let unreadable = |error: std::io::Error| unreadable(prefix, error);
         let known = self.store.read(|connection| jobs::known(connection, prefix))?;
         let mut known: HashMap<&[u8], (JobKey, u64)> =
             known.iter().map(|(key, jobid, offset)| (jobid.as_bytes(), (*key, *offset))).collect();
@@ -187,9 +185,10 @@ impl Engine {
         if !found.is_empty() {
             self.enter_found(found)?;
         }
+        let is_known = self.is_known(prefix, &opened)?;
         for (jobid, (key, _)) in known {
             // Made after the directory was read, or removed: its own look tells.
-            if !exists(&prefix.join(OsStr::from_bytes(jobid))) {
+            if is_known && is_gone(&opened, jobid) {
                 tally.changed += 1;
                 self.store.update(move |connection| jobs::forget(connection, key))?;
             }
@@ -204,11 +203,23 @@ impl Engine {
         if before.as_deref() == Some(boot) {
             return Ok(());
         }
-        if before.is_some() {
-            let since = active.unwrap_or(0.0) - UNSYNCED;
-            for record in self.store.read(|connection| jobs::touched_since(connection, since))? {
-                self.restore(&record)?;
+        let since = active.unwrap_or(0.0) - UNSYNCED;
+        let mut is_done = true;
+        for prefix in self.prefixes() {
+            if before.is_none() || self.unknown.lock().unwrap_or_else(PoisonError::into_inner).contains(prefix) {
+                // Whoever starts when it is mounted does it.
+                is_done &= before.is_none();
+                continue;
             }
+            for record in self.store.read(|connection| jobs::touched_since(connection, prefix, since))? {
+                // One that cannot be restored keeps nobody from the others.
+                if let Err(error) = self.restore(&record) {
+                    tracing::error!(job = %record.job.jobid, error = error.chain(), "cannot write the job's files again");
+                }
+            }
+        }
+        if !is_done {
+            return Ok(());
         }
         self.store.update(move |connection| jobs::set_boot(connection, boot))
     }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use jobgate_model::{Backend, Cancel, Error, ErrorKind, Evidence, JobNdx, NativeId, Principal, RunRef, State};
+use jobgate_model::{Backend, Cancel, Error, ErrorKind, Evidence, JobNdx, Principal, RunRef, State};
 
 use super::Engine;
 use super::record::{Rule, transition};
+use super::recover::Fate;
 use crate::store::jobs::{self, JobRecord};
 use crate::store::runs::{self, OpenRun, Phase};
 use crate::types::{Cancelled, JobKey, Need};
@@ -26,7 +27,7 @@ impl Engine {
         if record.job.state.is_final() && !record.job.live {
             return Ok(Cancelled::AlreadyFinal(record.job.state));
         }
-        self.store.update(move |connection| jobs::set_cancel(connection, key, true))?;
+        self.store.update(move |connection| jobs::set_cancel(connection, key))?;
         self.stop_runs(&record)
     }
 
@@ -38,6 +39,9 @@ impl Engine {
             let text = format!("run {jobndx} of job {} has ended", record.job.jobid);
             return Err(Error::new(ErrorKind::Conflict, text).numbered(ALREADY_DONE));
         };
+        if run.phase == Phase::Intended {
+            self.store.update(move |connection| runs::set_to_stop(connection, key, jobndx))?;
+        }
         self.stop_run(&record, run).map(drop)
     }
 
@@ -85,18 +89,31 @@ impl Engine {
         if stopping { Ok(Cancelled::Stopping) } else { self.canceled(&self.by_key(key)?) }
     }
 
-    /// Tells the batch system of one run that it shall end; `true`: it will, and has not yet.
-    fn stop_run(&self, record: &JobRecord, run: &OpenRun) -> Result<bool, Error> {
-        let key = record.job.key;
-        let ended = |info: &str| transition(self.now(), run.jobndx, State::Canceled, info);
-        let mut reference = run.to_ref();
-        if run.phase == Phase::Intended {
-            // Whoever hands it over right now finds it over and stops it, or has recorded before that it is queued.
-            self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
-            let native = self.store.read(|connection| runs::native(connection, key, run.jobndx))?;
-            let Some(native) = native else { return Ok(false) };
-            reference.native = Some(NativeId(native));
+    /// Tells the batch system of one run that it shall end; `true`: it will, and has not yet. That an intended one shall is
+    /// recorded already.
+    pub(super) fn stop_run(&self, record: &JobRecord, run: &OpenRun) -> Result<bool, Error> {
+        if run.phase != Phase::Intended {
+            return self.stop_handed(record, run);
         }
+        // It may have been sent. So nothing is said of it before its batch system was asked: whoever hands it over right now stops
+        // it, and what nobody has in hand is looked for.
+        match self.take_over(run) {
+            Ok(Fate::Over) => return Ok(false),
+            Ok(Fate::Queued(_) | Fate::Stopping) => return Ok(true),
+            Ok(Fate::Elsewhere) => {}
+            Err(error) if error.kind() == ErrorKind::Timeout => return Ok(true),
+            Err(error) => return Err(error),
+        }
+        match self.store.read(|connection| runs::one(connection, run.key, run.jobndx))? {
+            Some((run, _)) if run.phase == Phase::Handed => self.stop_handed(record, &run),
+            still => Ok(still.is_some()),
+        }
+    }
+
+    /// The same for a run that its batch system has.
+    pub(super) fn stop_handed(&self, record: &JobRecord, run: &OpenRun) -> Result<bool, Error> {
+        let (key, jobndx) = (record.job.key, run.jobndx);
+        let ended = |info: &str| transition(self.now(), jobndx, State::Canceled, info);
         let prefix = record.job.base.parent().unwrap_or(&record.job.base);
         let Some(place) = self.place_of(&run.backend, prefix) else {
             return Err(Error::new(
@@ -107,7 +124,11 @@ impl Engine {
                 ),
             ));
         };
-        match place.backend.cancel(&reference)? {
+        let told = place.backend.cancel(&run.to_ref())?;
+        if run.cancel && matches!(told, Cancel::Stopping | Cancel::HandedOver) {
+            self.store.update(move |connection| runs::set_told(connection, key, jobndx))?;
+        }
+        match told {
             Cancel::Removed => {
                 self.record(record, &ended(""), Evidence::Gateway, Rule::UnlessOver)?;
             }
@@ -131,8 +152,13 @@ impl Engine {
     /// and neither does psik's own. Once their process is gone, we do.
     fn ask_after_stopped(&self, key: JobKey) -> Result<(), Error> {
         let open = self.store.read(|connection| runs::of_job(connection, key))?;
+        for run in open.iter().filter(|run| run.cancel && run.phase == Phase::Intended) {
+            if let Err(error) = self.recover(run) {
+                tracing::debug!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "a run that is to be stopped is looked for later");
+            }
+        }
         let is_unmarked = open.iter().any(|run| run.marker.is_empty() && run.phase == Phase::Handed);
-        self.observe(open)?;
+        self.observe(open);
         if is_unmarked {
             let record = self.by_key(key)?;
             if record.cancel {

@@ -1,10 +1,8 @@
 //! Starting runs: the intent first, then the batch system, then the `queued` row.
 
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use jobgate_model::{
     BackendConfig, Error, ErrorKind, Evidence, JobId, JobNdx, JobSpec, NativeId, Principal, Remark, RunRequest, State,
@@ -12,6 +10,7 @@ use jobgate_model::{
 };
 
 use super::record::{Rule, transition};
+use super::recover::Fate;
 use super::show::read_spec;
 use super::{Engine, create, policy};
 use crate::process;
@@ -22,32 +21,6 @@ use crate::store::usage;
 use crate::tree;
 use crate::types::{JobKey, Launched, Need, OnRefusal, Place};
 
-/// The runs that threads of this process are handing over right now.
-#[derive(Debug, Clone, Default)]
-pub(super) struct InHand(Arc<Mutex<HashSet<(JobKey, JobNdx)>>>);
-
-/// The right to hand a run over.
-#[derive(Debug)]
-pub(super) struct Turn {
-    among: InHand,
-    run: (JobKey, JobNdx),
-}
-
-impl InHand {
-    /// `None` while somebody has it.
-    pub(super) fn turn(&self, key: JobKey, jobndx: JobNdx) -> Option<Turn> {
-        let mut in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Lazily: a turn that is not given must not be taken back, either.
-        in_hand.insert((key, jobndx)).then(|| Turn { among: self.clone(), run: (key, jobndx) })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.among.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
-    }
-}
-
 /// A job with all that handing over its runs needs.
 pub(super) struct Ready<'a> {
     pub(super) record: JobRecord,
@@ -55,6 +28,15 @@ pub(super) struct Ready<'a> {
     pub(super) config: BackendConfig,
     pub(super) description: Option<Vec<u8>>,
     pub(super) place: &'a Place,
+}
+
+/// Why a run was not handed over.
+#[derive(Debug)]
+pub(super) enum NotHanded {
+    /// The batch system does not have it and never will.
+    Refused(Error),
+    /// It may have it, and is asked: nothing may be taken back.
+    Unknown(Error),
 }
 
 impl Engine {
@@ -81,14 +63,19 @@ impl Engine {
     /// Hands the intended runs of a job, as far as this process intended them, to its batch system and records them as
     /// queued. Each run is handed over by one thread only.
     pub fn launch(&self, key: JobKey, on_refusal: OnRefusal) -> Result<Vec<Launched>, Error> {
+        let _round = self.in_hand.round(key);
         let (record, stored, open) = self.store.read(|connection| {
             let record = jobs::by_key(connection, key)?;
             Ok((record, jobs::spec(connection, key)?, runs::of_job(connection, key)?))
         })?;
         let ready = self.with_spec(record.ok_or_else(policy::missing)?, stored)?;
         let mut launched = Vec::new();
-        for run in open {
+        for (nth, run) in open.iter().enumerate() {
             let Some(_turn) = self.in_hand.turn(key, run.jobndx) else { continue };
+            if self.in_hand.is_sent(key, run.jobndx) {
+                // It is looked for first.
+                continue;
+            }
             let record = &ready.record;
             if ready.place.backend.keeps_elsewhere(&ready.spec)
                 && tree::size(&record.job.base).is_ok_and(|size| size > record.offset)
@@ -101,55 +88,52 @@ impl Engine {
             let mine =
                 |run: &OpenRun| run.phase == Phase::Intended && run.claim.as_deref() == Some(process::identity());
             let Some((run, environment)) = current.filter(|(run, _)| mine(run)) else { continue };
-            match self.hand_over(&ready, &run, environment.as_deref()) {
-                Ok(Some((native, remarks))) => launched.push(Launched { jobndx: run.jobndx, native, remarks }),
-                Ok(None) => {}
-                Err(error) => self.refused(&ready, &run, error, on_refusal)?,
+            if run.cancel {
+                let row = transition(self.now(), run.jobndx, State::Canceled, "");
+                self.record(record, &row, Evidence::Gateway, Rule::UnlessOver)?;
+                continue;
             }
+            let (error, is_as_before) = match self.hand_over(&ready, &run, environment.as_deref()) {
+                Ok((Fate::Queued(native), remarks)) => {
+                    launched.push(Launched { jobndx: run.jobndx, native, remarks });
+                    continue;
+                }
+                Ok(_) => continue,
+                Err(NotHanded::Unknown(error)) => match on_refusal {
+                    OnRefusal::Report => (error, false),
+                    OnRefusal::Record => continue,
+                },
+                Err(NotHanded::Refused(error)) => match self.refused(&ready, &run, error, on_refusal) {
+                    Ok(()) => continue,
+                    Err(error) => (error, launched.is_empty()),
+                },
+            };
+            self.leave(&run, &open[nth + 1..], is_as_before);
+            return Err(error);
         }
         Ok(launched)
     }
 
-    /// Takes over runs that a process intended and did not live to hand over. The batch system is asked first whether it has
-    /// them: nothing is submitted twice.
-    pub(super) fn recover(&self, run: &OpenRun) -> Result<(), Error> {
-        if run.phase != Phase::Intended || run.claim.as_deref().is_some_and(process::alive) {
-            return Ok(());
-        }
-        let Some(_turn) = self.in_hand.turn(run.key, run.jobndx) else { return Ok(()) };
-        // What it wrote before it died counts, whether that got into the index or not.
-        let record = self.look(self.by_key(run.key)?)?;
-        let (key, jobndx, old) = (run.key, run.jobndx, run.claim.clone());
-        let mine = self
-            .store
-            .update(move |connection| runs::claim(connection, key, jobndx, old.as_deref(), process::identity()))?;
-        if !mine {
-            return Ok(());
-        }
-        let ready = self.ready_job(record)?;
-        tracing::info!(job = %run.jobid, jobndx, "finishing a submission that was interrupted");
-        match ready.place.backend.find(&run.to_ref()) {
-            Ok(Some(native)) => self.queued(&ready, run, native, self.now()).map(drop),
-            Ok(None) => {
-                let environment = self.store.read(|connection| runs::environment(connection, key, jobndx))?;
-                match self.hand_over(&ready, run, environment.as_deref()) {
-                    Ok(_) => Ok(()),
-                    // Nobody waits for an answer, so there is time.
-                    Err(error) if error.kind() == ErrorKind::Unavailable => {
-                        self.release_claim(run)?;
-                        Err(error)
-                    }
-                    Err(error) => self.refused(&ready, run, error, OnRefusal::Record),
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                let row = transition(self.now(), jobndx, State::Failed, error.message().to_owned());
-                self.record(&ready.record, &row, Evidence::Query, Rule::UnlessOver).map(drop)
-            }
-            Err(error) => {
-                self.release_claim(run)?;
-                Err(error)
-            }
+    /// Leaves a run that was not handed over, and the tasks that were to follow it: they are taken back if the job can be as it
+    /// was before (the batch system has none of them), and otherwise left to whoever looks after what is intended.
+    fn leave(&self, run: &OpenRun, after: &[OpenRun], is_as_before: bool) {
+        let key = run.key;
+        let is_same =
+            |other: &&OpenRun| other.phase == Phase::Intended && other.first.is_some() && other.first == run.first;
+        // Only those that nobody else has in hand.
+        let turns: Vec<_> = after
+            .iter()
+            .filter(is_same)
+            .filter_map(|other| self.in_hand.turn(key, other.jobndx).map(|turn| (turn, other.jobndx)))
+            .filter(|(_, jobndx)| !self.in_hand.is_sent(key, *jobndx))
+            .collect();
+        let left: Vec<JobNdx> = std::iter::once(run.jobndx).chain(turns.iter().map(|(_, jobndx)| *jobndx)).collect();
+        let done = self.store.update(move |connection| {
+            let leave = if is_as_before { runs::take_back } else { runs::unclaim };
+            leave(connection, key, &left, process::identity())
+        });
+        if let Err(error) = done {
+            tracing::warn!(job = %run.jobid, error = error.chain(), "cannot note that runs were not handed over; they are looked for");
         }
     }
 
@@ -173,12 +157,13 @@ impl Engine {
         Ok(Ready { spec: read_spec(&stored)?, config: stored.config, description: stored.description, place, record })
     }
 
-    fn hand_over(
+    /// The caller has the run's turn and claim.
+    pub(super) fn hand_over(
         &self,
         ready: &Ready<'_>,
         run: &OpenRun,
         environment: Option<&[u8]>,
-    ) -> Result<Option<(NativeId, Vec<Remark>)>, Error> {
+    ) -> Result<(Fate, Vec<Remark>), NotHanded> {
         let environment = environment.map(decode_environment);
         let request = RunRequest {
             base: &ready.record.job.base,
@@ -196,56 +181,77 @@ impl Engine {
         };
         // psik takes the time of the `queued` row before it asks the batch system.
         let time = self.now();
-        match ready.place.backend.submit(&request) {
-            Submission::Accepted(native) => {
-                Ok(self.queued(ready, run, native, time)?.map(|native| (native, Vec::new())))
+        self.in_hand.note_sent(run.key, run.jobndx);
+        let (native, remarks) = match ready.place.backend.submit(&request) {
+            Submission::Accepted(native) => (native, Vec::new()),
+            Submission::Remarked(native, remarks) => (native, remarks),
+            Submission::Refused(error) => {
+                self.in_hand.note_told(run.key, run.jobndx);
+                return Err(NotHanded::Refused(error));
             }
-            Submission::Remarked(native, remarks) => {
-                Ok(self.queued(ready, run, native, time)?.map(|native| (native, remarks)))
-            }
-            Submission::Refused(error) => Err(error),
             Submission::Unknown(error) => {
-                self.release_claim(run)?;
-                Err(not_known(&run.jobid, run.jobndx, error))
+                self.leave_to_others(run);
+                return Err(NotHanded::Unknown(not_known(&run.jobid, run.jobndx, error)));
+            }
+        };
+        match self.queued(ready, run, native, time) {
+            Ok(fate) => {
+                self.in_hand.note_told(run.key, run.jobndx);
+                Ok((fate, remarks))
+            }
+            // The batch system has it, and that could not be recorded: as if there had been no answer.
+            Err(error) => {
+                self.leave_to_others(run);
+                Err(NotHanded::Unknown(not_known(&run.jobid, run.jobndx, error)))
             }
         }
     }
 
-    /// Records that the batch system has the run, then lets it go. A run that was canceled meanwhile is stopped instead.
-    fn queued(&self, ready: &Ready<'_>, run: &OpenRun, native: NativeId, time: f64) -> Result<Option<NativeId>, Error> {
+    /// Records that the batch system has the run, then lets it go. One that was to be stopped meanwhile is stopped instead.
+    pub(super) fn queued(&self, ready: &Ready<'_>, run: &OpenRun, native: NativeId, time: f64) -> Result<Fate, Error> {
         let row = transition(time, run.jobndx, State::Queued, native.0.clone());
-        let base = &ready.record.job.base;
+        let (base, key) = (&ready.record.job.base, run.key);
         let is_begun = || tree::size(base).map_or(true, |size| size > 0);
         let is_queued = if ready.place.backend.keeps_elsewhere(&ready.spec) && !is_begun() {
-            self.record_first(ready.record.job.key, row)?
+            self.record_first(key, row)?
         } else {
             self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver)?.0.is_some()
         };
+        let handed = OpenRun { phase: Phase::Handed, native: Some(native.0.clone()), queued: time, ..run.clone() };
         if !is_queued {
-            let mut reference = run.to_ref();
-            reference.native = Some(native);
-            ready.place.backend.cancel(&reference)?;
-            return Ok(None);
+            // Somebody else (psik) recorded its end while it was on its way.
+            if let Err(error) = ready.place.backend.cancel(&handed.to_ref()) {
+                tracing::error!(job = %run.jobid, jobndx = run.jobndx, native = native.0, error = error.chain(), "a run that is recorded as over cannot be canceled");
+            }
+            return Ok(Fate::Over);
+        }
+        // Whoever wants it stopped says so before it looks how far the run is; so one of us sees the other.
+        if self.store.read(|connection| runs::is_to_stop(connection, key, run.jobndx))? {
+            return Ok(match self.stop_handed(&ready.record, &OpenRun { cancel: true, ..handed }) {
+                Ok(false) => Fate::Over,
+                Ok(true) => Fate::Stopping,
+                Err(error) => {
+                    tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot stop a run yet");
+                    Fate::Stopping
+                }
+            });
         }
         ready.place.backend.confirm(&run.marker);
-        Ok(Some(native))
+        Ok(Fate::Queued(native))
     }
 
-    fn refused(&self, ready: &Ready<'_>, run: &OpenRun, error: Error, on_refusal: OnRefusal) -> Result<(), Error> {
-        if error.kind() == ErrorKind::Timeout {
-            return match on_refusal {
-                OnRefusal::Report => Err(error),
-                OnRefusal::Record => Ok(()),
-            };
-        }
+    /// What follows from a refusal. [`OnRefusal::Report`] gives the error back.
+    pub(super) fn refused(
+        &self,
+        ready: &Ready<'_>,
+        run: &OpenRun,
+        error: Error,
+        on_refusal: OnRefusal,
+    ) -> Result<(), Error> {
         let base = &ready.record.job.base;
         tree::console(base, &format!("{}: Error submitting job: {}", run.jobid, error.chain()));
         match on_refusal {
-            OnRefusal::Report => {
-                let (key, jobndx) = (run.key, run.jobndx);
-                self.store.update(move |connection| runs::take_back(connection, key, jobndx))?;
-                Err(error)
-            }
+            OnRefusal::Report => Err(error),
             OnRefusal::Record => {
                 tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "the batch system refused the run");
                 let row =
@@ -253,11 +259,6 @@ impl Engine {
                 self.record(&ready.record, &row, Evidence::Gateway, Rule::UnlessOver).map(drop)
             }
         }
-    }
-
-    fn release_claim(&self, run: &OpenRun) -> Result<(), Error> {
-        let (key, jobndx) = (run.key, run.jobndx);
-        self.store.update(move |connection| runs::unclaim(connection, key, jobndx))
     }
 }
 

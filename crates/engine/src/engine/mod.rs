@@ -4,24 +4,28 @@ mod adopt;
 mod cancel;
 mod create;
 mod housekeeping;
+mod in_hand;
 mod launch;
 mod measure;
 mod policy;
+mod prefix;
 mod quota;
 mod reconcile;
 mod record;
+mod recover;
 mod share;
 mod show;
 mod submit;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use jobgate_model::{Error, ErrorKind};
+use jobgate_model::Error;
 
 use crate::callbacks::Courier;
 use crate::gateway::Bell;
@@ -29,6 +33,7 @@ use crate::store::Store;
 use crate::store::board::Board;
 use crate::types::{Place, Setup};
 
+use self::prefix::open_prefix;
 use self::quota::Flights;
 pub use self::quota::Room;
 
@@ -47,9 +52,11 @@ pub struct Engine {
     /// The last stamp that was given out, in milliseconds.
     stamp: AtomicU64,
     /// Runs that a thread of this process is handing over right now.
-    in_hand: launch::InHand,
+    in_hand: in_hand::InHand,
     /// To whom it is told, in a gateway, that a job's directory is to be filled.
     filling: OnceLock<Sender<submit::Unfilled>>,
+    /// Prefixes that are not the directories that they were.
+    unknown: Mutex<HashSet<PathBuf>>,
     /// What is being uploaded.
     flights: Flights,
 }
@@ -74,10 +81,15 @@ impl Engine {
             attended: AtomicBool::new(false),
             board: Mutex::default(),
             stamp: AtomicU64::new(0),
-            in_hand: launch::InHand::default(),
+            in_hand: in_hand::InHand::default(),
             filling: OnceLock::new(),
+            unknown: Mutex::default(),
             flights: Flights::default(),
         };
+        for prefix in engine.prefixes() {
+            // It was said; what is there can be used.
+            let _ = engine.expect_known(prefix);
+        }
         engine.mend_after_restart()?;
         Ok(engine)
     }
@@ -123,13 +135,4 @@ impl Engine {
     pub(crate) fn place_of(&self, backend: &str, prefix: &Path) -> Option<&Place> {
         self.setup.places.iter().find(|place| place.name == backend && place.prefix == prefix)
     }
-}
-
-/// Makes the prefix, with its parents, and resolves symbolic links in it, as psik does.
-fn open_prefix(path: &Path) -> Result<std::path::PathBuf, Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Unavailable, format!("cannot use the prefix {}: {error}", path.display())).because(error)
-    };
-    std::fs::create_dir_all(path).map_err(failed)?;
-    path.canonicalize().map_err(failed)
 }

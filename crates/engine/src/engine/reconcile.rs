@@ -50,7 +50,7 @@ impl Engine {
             for run in &open {
                 self.recover(run)?;
             }
-            self.observe(open)?;
+            self.observe(open);
             if record.cancel {
                 self.stop_runs(&self.by_key(key)?)?;
             }
@@ -140,8 +140,7 @@ impl Engine {
                 let open = self.store.read(|connection| runs::of_job(connection, record.job.key))?;
                 if let Some(run) = open.iter().find(|run| run.marker == sighting.marker) {
                     let (run, watched) = (run.to_ref(), Watched::of(run));
-                    self.begin(&run, &watched, sighting)?;
-                    self.apply(&run, &watched, &sighting.phase)?;
+                    self.note(&run, &watched, sighting);
                 }
             }
         }
@@ -160,7 +159,7 @@ impl Engine {
     }
 
     /// Asks every batch system about all of its runs, once.
-    pub(super) fn observe(&self, mut open: Vec<OpenRun>) -> Result<(), Error> {
+    pub(super) fn observe(&self, mut open: Vec<OpenRun>) {
         for place in self.places() {
             let here = |run: &mut OpenRun| {
                 run.phase == Phase::Handed
@@ -173,30 +172,38 @@ impl Engine {
                 open.extract_if(.., here).map(|run| (run.to_ref(), Watched::of(&run))).unzip();
             if !mine.0.is_empty() {
                 open.shrink_to_fit();
-                self.observe_at(place, &mine.0, &mine.1)?;
+                self.observe_at(place, &mine.0, &mine.1);
             }
         }
-        Ok(())
     }
 
     /// `references` and `mine` are of the same runs.
-    fn observe_at(&self, place: &Place, references: &[RunRef], mine: &[Watched]) -> Result<(), Error> {
+    fn observe_at(&self, place: &Place, references: &[RunRef], mine: &[Watched]) {
         let sightings = match place.backend.observe(references) {
             Ok(sightings) => sightings,
             Err(error) => {
                 // The evidence gets older; no state changes.
                 tracing::warn!(backend = place.name, error = error.chain(), "the batch system did not answer");
-                return Ok(());
+                return;
             }
         };
         let by_marker: HashMap<&str, (&RunRef, &Watched)> =
             references.iter().zip(mine).map(|(run, watched)| (run.marker.as_str(), (run, watched))).collect();
         for sighting in &sightings {
             let Some((run, watched)) = by_marker.get(sighting.marker.as_str()) else { continue };
-            self.begin(run, watched, sighting)?;
-            self.apply(run, watched, &sighting.phase)?;
+            self.note(run, watched, sighting);
         }
-        Ok(())
+    }
+
+    /// Records what the batch system says of a run. A job whose files cannot be written hides no other.
+    fn note(&self, run: &RunRef, watched: &Watched, sighting: &Sighting) {
+        let recorded = self.begin(run, watched, sighting).and_then(|()| self.apply(run, watched, &sighting.phase));
+        match recorded {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot record what the batch system says of a run");
+            }
+            _ => {}
+        }
     }
 
     /// Records that a run has begun, if nobody but the batch system tells.
@@ -220,7 +227,7 @@ impl Engine {
     }
 
     /// One round over everything that is not over.
-    fn round(&self, ask: bool) -> Result<(), Error> {
+    pub(super) fn round(&self, ask: bool) -> Result<(), Error> {
         let unfinished = self.store.read(|connection| jobs::unfinished(connection, &self.prefixes()))?;
         let canceling: Vec<JobKey> =
             unfinished.iter().filter(|record| record.cancel).map(|record| record.job.key).collect();
@@ -228,14 +235,21 @@ impl Engine {
         let which = if ask { runs::all_open } else { runs::all_intended };
         let open = self.store.read(|connection| which(connection, &self.prefixes()))?;
         for run in open.iter().filter(|run| run.phase == Phase::Intended) {
-            self.recover(run).unwrap_or_else(|error| {
-                let certain_later = error.kind() == ErrorKind::Timeout;
+            if let Err(error) = self.recover(run) {
+                // Not certain yet, or its place is not configured here.
+                let certain_later = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Conflict);
                 if certain_later {
                     tracing::debug!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "the submission is finished later");
                 } else {
                     tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot finish the submission yet");
                 }
-            });
+            }
+        }
+        // Those that were to be stopped before their batch system had them, and it could not be told when it had.
+        for run in open.iter().filter(|run| run.cancel && run.phase == Phase::Handed && !canceling.contains(&run.key)) {
+            if let Err(error) = self.by_key(run.key).and_then(|record| self.stop_handed(&record, run)) {
+                tracing::warn!(job = %run.jobid, jobndx = run.jobndx, error = error.chain(), "cannot stop a run yet");
+            }
         }
         for key in canceling {
             let settled = self.settle_cancel(key, Duration::ZERO);
@@ -243,7 +257,10 @@ impl Engine {
                 drop(self.by_key(key).and_then(|record| self.stop_runs(&record)));
             }
         }
-        if ask { self.observe(open) } else { Ok(()) }
+        if ask {
+            self.observe(open);
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use jobgate_model::{Error, ErrorKind, Evidence, JobNdx, State, Transition};
 
+use super::prefix::is_gone;
 use super::{Engine, policy};
 use crate::callbacks::Courier;
 use crate::gateway::Bell;
@@ -18,6 +19,9 @@ use crate::store::jobs::{self, JobRecord};
 use crate::store::runs;
 use crate::tree::{self, Journal, Row, Tail};
 use crate::types::JobKey;
+
+/// So often is a transition appended, if the index gets on meanwhile.
+const TRIES: usize = 10;
 
 /// What a transition may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +50,7 @@ impl Engine {
         evidence: Evidence,
         rule: Rule,
     ) -> Result<(Option<i64>, JobRecord), Error> {
-        loop {
+        for _ in 0..TRIES {
             match self.append(record, transition, rule)? {
                 Appended::Over(record, tail) => {
                     let absorbed = self.take_in(&record, tail, Look::Tail(None))?;
@@ -64,6 +68,8 @@ impl Engine {
                 }
             }
         }
+        let text = format!("the history of job {} is changed all the time", record.job.jobid);
+        Err(Error::new(ErrorKind::Unavailable, text))
     }
 
     /// Records a run as queued that its batch system keeps, whose job's history was not begun: the index has it first. Whether it
@@ -92,9 +98,12 @@ impl Engine {
         let (record, recorded) = self
             .store
             .read(|connection| Ok((jobs::by_key(connection, key)?, runs::state(connection, key, jobndx)?)))?;
-        let record = record.ok_or_else(policy::missing)?;
+        let mut record = record.ok_or_else(policy::missing)?;
         // what the index knows, and the tree does not (yet), comes first
-        self.complete(&mut journal, &record)?;
+        let is_short = journal.size().map_err(failed)? < record.offset;
+        if is_short && !self.complete(&mut journal, &record)? {
+            record = self.read_anew(&mut journal, &record)?;
+        }
         let mut tail = journal.tail(record.offset).map_err(failed)?;
         if rule == Rule::UnlessOver && is_over(recorded, jobndx, &tail) {
             return Ok(Appended::Over(record, tail));
@@ -185,12 +194,18 @@ impl Engine {
             return Ok(record);
         }
         tracing::warn!(job = %record.job.jobid, "the job's history was rewritten; reading it anew");
-        let tail = journal.tail(0).map_err(failed)?;
-        let record = JobRecord { offset: 0, ..record };
-        let key = record.job.key;
-        self.store.update(move |connection| jobs::reset(connection, key))?;
-        let absorbed = self.take_in(&record, tail, Look::Import)?;
-        Ok(absorbed.ok_or_else(policy::missing)?.record)
+        self.read_anew(&mut journal, &record)
+    }
+
+    /// Takes the whole history in once more, in place of what the index has of it.
+    pub(super) fn read_anew(&self, journal: &mut Journal, record: &JobRecord) -> Result<JobRecord, Error> {
+        let tail = journal.tail(0).map_err(|error| cannot_read(&record.job.base, error))?;
+        let arrival = self.arrival(&JobRecord { offset: 0, ..record.clone() }, tail, Look::Import);
+        // With one write: nobody sees it without its past, and takes that for news.
+        let absorbed = self.store.write(move |connection| history::replace(connection, &arrival))?;
+        let absorbed = absorbed.ok_or_else(policy::missing)?;
+        follow_up(&self.courier, &self.bell, &absorbed);
+        Ok(absorbed.record)
     }
 
     /// Whether a living process has a run of the job in its hands.
@@ -212,11 +227,9 @@ impl Engine {
         let known = self.store.read(|connection| jobs::transitions(connection, record.job.key))?;
         if size == 0 {
             journal.begin(&known).map_err(failed)?;
-            if !matches!(tree::read_spec(&record.job.base), Ok(Some(_))) {
-                // last: nobody takes a directory without it for a job
-                tree::describe(&record.job.base, &self.stored_spec(record.job.key)?).map_err(failed)?;
-            }
-            return Ok(true);
+            // last: nobody takes a directory without it for a job
+            self.describe(record.job.key, &record.job.base)?;
+            return Ok(journal.size().map_err(failed)? == record.offset);
         }
         let found = journal.tail(0).map_err(failed)?.rows;
         let is_same = |(a, b): (&Transition, &Row)| *a == b.transition;
@@ -230,13 +243,26 @@ impl Engine {
         Ok(journal.size().map_err(failed)? == record.offset)
     }
 
-    /// The job's directory is gone: somebody (psik's `rm`) deleted it, so it is dropped from the index.
-    fn lost_tree(&self, record: &JobRecord) -> Error {
-        let key = record.job.key;
-        if let Err(error) = self.store.update(move |connection| jobs::forget(connection, key)) {
-            return error;
+    /// Writes the job's `spec.json` if it cannot be read.
+    pub(super) fn describe(&self, key: JobKey, base: &Path) -> Result<(), Error> {
+        if matches!(tree::read_spec(base), Ok(Some(_))) {
+            return Ok(());
         }
-        policy::missing()
+        tree::describe(base, &self.stored_spec(key)?).map_err(|error| cannot_write(base, error))
+    }
+
+    /// The job's directory is gone: somebody (psik's `rm`) deleted it, so it is dropped from the index; unless it is the
+    /// prefix that is not there.
+    fn lost_tree(&self, record: &JobRecord) -> Error {
+        let (key, base) = (record.job.key, &record.job.base);
+        let lost = self.expect_known(base.parent().unwrap_or(base)).and_then(|prefix| {
+            if is_gone(&prefix, record.job.jobid.as_str().as_bytes()) {
+                self.store.update(move |connection| jobs::forget(connection, key))
+            } else {
+                Err(Error::new(ErrorKind::Unavailable, format!("the directory {} was away", base.display())))
+            }
+        });
+        lost.err().unwrap_or_else(policy::missing)
     }
 }
 

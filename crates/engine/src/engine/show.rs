@@ -111,10 +111,11 @@ impl Engine {
         self.store.read(|connection| jobs::counts(connection, &self.prefixes()))
     }
 
-    /// Whether the index answers and every prefix can be written; for `/readyz`.
+    /// Whether the index answers and every prefix is the directory that it was, and can be written; for `/readyz`.
     pub fn ready(&self) -> Result<(), Error> {
         self.store.revision()?;
         for prefix in self.prefixes() {
+            self.expect_known(prefix)?;
             rustix::fs::access(prefix, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(
                 |error| {
                     Error::new(ErrorKind::Unavailable, format!("the prefix {} cannot be written", prefix.display()))

@@ -7,14 +7,14 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Weak;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use jobgate_model::{Error, ErrorKind, JobId, NativeId, Principal, RunRef, RunRequest, State, Submission};
 
 use super::create::{self, Prepared};
 use super::launch::not_known;
-use super::record::{cannot_write, exists, transition};
+use super::record::{cannot_write, transition};
 use super::{Engine, policy};
 use crate::store::entry::Begins;
 use crate::store::jobs::{self, JobRecord, NewRecord};
@@ -29,11 +29,24 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// but the first of them waits no longer than this.
 const UNFILLED: Duration = Duration::from_secs(5);
 
+/// What could not be filled is tried again after so long, then after twice that, and so on until that is as long as the second;
+const LATER: Duration = Duration::from_secs(2);
+const LATEST: Duration = Duration::from_secs(600);
+/// so often, and then by the next gateway.
+const TRIES: u32 = 30;
+
 /// An empty directory that is so old will not be a job's any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// A job whose files are to be made, and its directory.
 pub(super) type Unfilled = (JobKey, PathBuf);
+
+/// One that could not be filled so often, and when it is tried again.
+struct Again {
+    job: Unfilled,
+    tries: u32,
+    at: Instant,
+}
 
 /// The directory of a new job, which is made so that nobody else gets its id. It is filled when the job is recorded and nobody
 /// waits any more.
@@ -186,8 +199,10 @@ impl Engine {
             Some(filling) => filling.send(job).err().map(|unsent| unsent.0),
             None => Some(job),
         };
-        if let Some(job) = unsent {
-            self.fill(&job);
+        if let Some(job) = unsent
+            && let Err(error) = self.fill(&job)
+        {
+            tracing::warn!(error = error.chain(), "a job's files are made later");
         }
     }
 
@@ -204,25 +219,28 @@ impl Engine {
         if let Some(engine) = engine.upgrade() {
             engine.fill_rest();
         }
-        while let Ok(first) = keys.recv() {
-            let (until, mut unfilled) = (Instant::now() + UNFILLED, vec![first]);
-            // Who submits need not wake this thread each time.
-            let ends = loop {
-                std::thread::sleep(PAUSE);
-                let before = unfilled.len();
-                let ended = loop {
-                    match keys.try_recv() {
-                        Ok(job) => unfilled.push(job),
-                        Err(why) => break why == TryRecvError::Disconnected,
-                    }
-                };
-                if ended || unfilled.len() == before || Instant::now() >= until {
-                    break ended;
-                }
+        let mut again: Vec<Again> = Vec::new();
+        loop {
+            let first = match again.iter().map(|one| one.at).min() {
+                None => keys.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => keys.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
-            for job in unfilled {
+            let mut ends = first == Err(RecvTimeoutError::Disconnected);
+            let mut unfilled: Vec<(Unfilled, u32)> = Vec::new();
+            if let Ok(first) = first {
+                unfilled.push((first, 0));
+                ends = gather(keys, &mut unfilled);
+            }
+            let now = Instant::now();
+            unfilled.extend(again.extract_if(.., |one| one.at <= now).map(|one| (one.job, one.tries)));
+            for (job, tries) in unfilled {
                 let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else { return };
-                engine.fill(&job);
+                let Err(error) = engine.fill(&job) else { continue };
+                tracing::warn!(base = %job.1.display(), tries, error = error.chain(), "a job's files are made later");
+                if tries < TRIES {
+                    let at = Instant::now() + LATEST.min(LATER * (1 << tries.min(10)));
+                    again.push(Again { job, tries: tries + 1, at });
+                }
             }
             if ends {
                 return;
@@ -230,29 +248,35 @@ impl Engine {
         }
     }
 
-    fn fill(&self, (key, base): &Unfilled) {
-        let filled = match Journal::lock(base) {
-            Ok(mut journal) => self.by_key(*key).and_then(|record| self.complete(&mut journal, &record)),
+    fn fill(&self, (key, base): &Unfilled) -> Result<(), Error> {
+        let mut journal = match Journal::lock(base) {
+            Ok(journal) => journal,
             // there may be no directory any more, nor a job
-            Err(_) => Ok(false),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return is_there(self.look_at(*key)),
+            Err(error) => return Err(cannot_write(base, error)),
         };
-        let looked = match filled {
-            Ok(false) => self.by_key(*key).and_then(|record| self.look(record)).map(drop),
-            other => other.map(drop),
-        };
-        match looked {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(error = error.chain(), "a job's files are made later");
+        let is_begun = journal.size().map_err(|error| cannot_write(base, error))? > 0;
+        let completed = self.by_key(*key).and_then(|record| self.complete(&mut journal, &record));
+        if let Ok(is_whole) = completed {
+            if is_begun {
+                // Somebody did not get further than that.
+                self.describe(*key, base)?;
             }
-            _ => {}
+            drop(journal);
+            return if is_whole { Ok(()) } else { is_there(self.look_at(*key)) };
         }
+        is_there(completed.map(drop))
+    }
+
+    fn look_at(&self, key: JobKey) -> Result<(), Error> {
+        self.by_key(key).and_then(|record| self.look(record)).map(drop)
     }
 
     /// What a process has begun to fill that died meanwhile: the history is made first, so that is where `spec.json` is missing. Of
     /// a job that it did not live to record there is an empty directory, which nobody fills any more.
     fn fill_rest(&self) {
         for prefix in self.prefixes() {
-            let Ok(known) = self.store.read(|connection| jobs::known(connection, prefix)) else { continue };
+            let Ok(known) = self.store.read(|connection| jobs::spec_lengths(connection, prefix)) else { continue };
             let names: HashSet<&str> = known.iter().map(|(_, jobid, _)| jobid.as_str()).collect();
             for entry in std::fs::read_dir(prefix).into_iter().flatten().flatten() {
                 let jobid = entry.file_name().to_str().and_then(|name| JobId::parse(name).ok());
@@ -264,14 +288,46 @@ impl Engine {
                     tracing::info!(base = %entry.path().display(), "removed the empty directory of a job that was never recorded");
                 }
             }
-            for (key, jobid, _) in known {
+            for (key, jobid, length) in known {
                 let base = prefix.join(jobid);
-                if !exists(&base.join("spec.json")) && tree::size(&base).is_ok_and(|size| size > 0) {
-                    let described = self.stored_spec(key).map(|spec| tree::describe(&base, &spec));
+                // One that is long enough is whole; to read them all takes long.
+                let is_whole = base.join("spec.json").symlink_metadata().is_ok_and(|meta| meta.len() >= length);
+                if !is_whole
+                    && !matches!(tree::read_spec(&base), Ok(Some(_)))
+                    && tree::size(&base).is_ok_and(|size| size > 0)
+                {
+                    let described = self.describe(key, &base);
                     tracing::info!(base = %base.display(), ?described, "a job's files were not whole");
                 }
             }
         }
+    }
+}
+
+/// What is to be filled besides, once nothing was submitted for a while: who submits need not wake this thread each time. Whether
+/// nothing will follow.
+fn gather(keys: &Receiver<Unfilled>, unfilled: &mut Vec<(Unfilled, u32)>) -> bool {
+    let until = Instant::now() + UNFILLED;
+    loop {
+        std::thread::sleep(PAUSE);
+        let before = unfilled.len();
+        let ended = loop {
+            match keys.try_recv() {
+                Ok(job) => unfilled.push((job, 0)),
+                Err(why) => break why == TryRecvError::Disconnected,
+            }
+        };
+        if ended || unfilled.len() == before || Instant::now() >= until {
+            return ended;
+        }
+    }
+}
+
+/// What is said of a job that is gone is no failure.
+fn is_there(looked: Result<(), Error>) -> Result<(), Error> {
+    match looked {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 

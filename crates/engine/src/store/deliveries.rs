@@ -15,6 +15,8 @@ pub(crate) struct Due {
     pub(crate) body: String,
     pub(crate) attempts: u32,
     pub(crate) created: f64,
+    /// It is ours until then.
+    pub(crate) lease: f64,
 }
 
 /// How an attempt ended.
@@ -119,6 +121,7 @@ fn due(row: &Row<'_>) -> rusqlite::Result<Due> {
         body: row.get(2)?,
         attempts: row.get(3)?,
         created: row.get(4)?,
+        lease: row.get(5)?,
     })
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn take_due(connection: &Connection, now: f64, lease: f64, limit: u32
             "UPDATE delivery SET lease = ?2 WHERE id IN
                  (SELECT id FROM delivery INDEXED BY delivery_due
                   WHERE status = 0 AND next IS NOT NULL AND next <= ?1 AND lease < ?1 ORDER BY next LIMIT ?3)
-             RETURNING id, job, body, attempts, created",
+             RETURNING id, job, body, attempts, created, lease",
         )?
         .query_map(params![now, lease, limit], due)?
         .collect()
@@ -147,7 +150,7 @@ pub(crate) fn take_head(
         .prepare_cached(
             "UPDATE delivery SET lease = ?3 WHERE id = (SELECT min(id) FROM delivery WHERE job = ?1 AND status = 0)
                  AND lease < ?2 AND (?4 OR next <= ?2)
-             RETURNING id, job, body, attempts, created",
+             RETURNING id, job, body, attempts, created, lease",
         )?
         .query_row(params![key.0, now, lease, early], due)
         .optional()
@@ -179,15 +182,24 @@ pub(crate) fn of_event(connection: &Connection, seq: i64) -> rusqlite::Result<Op
         .optional()
 }
 
-/// Puts a delivery off that was taken but not attempted.
-pub(crate) fn put_off(connection: &Connection, id: i64, until: f64) -> rusqlite::Result<()> {
+/// Puts a delivery off that was taken but not attempted, if it is still ours.
+pub(crate) fn put_off(connection: &Connection, due: &Due, until: f64) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE delivery SET next = ?2, lease = 0 WHERE id = ?1 AND status = 0")?
-        .execute(params![id, until])?;
+        .prepare_cached("UPDATE delivery SET next = ?2, lease = 0 WHERE id = ?1 AND status = 0 AND lease = ?3")?
+        .execute(params![due.id, until, due.lease])?;
     Ok(())
 }
 
-/// Records how an attempt ended, lets the job's next delivery have its turn, and gives what its console should say.
+/// Keeps a delivery until `lease` that was taken and had to wait; `false`: somebody else took it, or it is made.
+pub(crate) fn keep(connection: &Connection, due: &Due, lease: f64) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached("UPDATE delivery SET lease = ?2 WHERE id = ?1 AND status = 0 AND lease = ?3")?
+        .execute(params![due.id, lease, due.lease])?;
+    Ok(changed == 1)
+}
+
+/// Records how an attempt ended, lets the job's next delivery have its turn, and gives what its console should say. Of one that
+/// is not ours any more nothing is recorded: whoever has it knows better.
 pub(crate) fn settle(
     connection: &Connection,
     due: &Due,
@@ -200,11 +212,15 @@ pub(crate) fn settle(
         Outcome::Again(last, next) => (0, last, Some(*next)),
         Outcome::Expired(last) => (2, last, None),
     };
-    connection
+    let changed = connection
         .prepare_cached(
-            "UPDATE delivery SET status = ?2, attempts = attempts + 1, last = ?3, next = ?4, lease = 0 WHERE id = ?1",
+            "UPDATE delivery SET status = ?2, attempts = attempts + 1, last = ?3, next = ?4, lease = 0
+             WHERE id = ?1 AND status = 0 AND lease = ?5",
         )?
-        .execute(params![due.id, code, last, next])?;
+        .execute(params![due.id, code, last, next, due.lease])?;
+    if changed == 0 {
+        return Ok(Vec::new());
+    }
     if code != 0 {
         connection
             .prepare_cached(

@@ -56,6 +56,12 @@ pub(crate) fn absorb(connection: &Connection, arrival: &Arrival) -> Result<Optio
     take_in(connection, arrival).map_err(|error| broken("record a transition", error))
 }
 
+/// Takes a history in from its start, in place of what was taken in of it before. `Ok(None)` as above.
+pub(crate) fn replace(connection: &Connection, arrival: &Arrival) -> Result<Option<Absorbed>, Error> {
+    jobs::reset(connection, arrival.key).map_err(|error| broken("record a transition", error))?;
+    absorb(connection, arrival)
+}
+
 /// Takes in a row that is not in the job's history yet, and will be the next one there. `Ok(None)`: its run is over.
 pub(crate) fn advance(
     connection: &Connection,

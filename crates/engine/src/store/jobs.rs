@@ -6,8 +6,8 @@ use jobgate_model::{BackendConfig, Error, ErrorKind, Generation, JobId, State, T
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::broken;
 use super::shares::Visible;
+use super::{broken, prefixes};
 use crate::types::{Counts, Idempotency, Job, JobKey, JobRow, ListQuery, Order};
 
 /// A job as the index has it: what listings show and what the engine works with.
@@ -69,19 +69,6 @@ pub(super) fn state(code: i64) -> State {
     State::from_code(code).unwrap_or(State::New)
 }
 
-/// The number of a prefix, which is entered if it is new.
-pub(crate) fn prefix_id(connection: &Connection, path: &Path) -> rusqlite::Result<i64> {
-    let text = path.to_string_lossy();
-    let found = connection
-        .prepare_cached("SELECT id FROM prefix WHERE path = ?1")?
-        .query_row([&text], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = found {
-        return Ok(id);
-    }
-    connection.prepare_cached("INSERT INTO prefix (path) VALUES (?1)")?.insert([&text])
-}
-
 /// How a job that is entered begins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Beginning<'a> {
@@ -100,7 +87,7 @@ pub(crate) fn insert(
     new: &NewRecord,
     beginning: Option<Beginning<'_>>,
 ) -> rusqlite::Result<JobKey> {
-    let prefix = prefix_id(connection, &new.prefix)?;
+    let prefix = prefixes::id(connection, &new.prefix)?;
     let adopted: Option<i64> = connection
         .prepare_cached("SELECT key FROM job WHERE prefix = ?1 AND jobid = ?2")?
         .query_row(params![prefix, new.jobid.as_str()], |row| row.get(0))
@@ -251,6 +238,19 @@ pub(crate) fn known(connection: &Connection, prefix: &Path) -> rusqlite::Result<
         .collect()
 }
 
+/// (key, jobid, length of `spec.json`) of all jobs of a prefix.
+pub(crate) fn spec_lengths(connection: &Connection, prefix: &Path) -> rusqlite::Result<Vec<(JobKey, String, u64)>> {
+    connection
+        .prepare_cached(
+            "SELECT job.key, job.jobid, octet_length(spec.text) FROM job JOIN spec ON spec.job = job.key
+             WHERE job.prefix = (SELECT id FROM prefix WHERE path = ?1)",
+        )?
+        .query_map([prefix.to_string_lossy()], |row| {
+            Ok((JobKey(row.get(0)?), row.get(1)?, row.get::<_, i64>(2)? as u64))
+        })?
+        .collect()
+}
+
 /// What is stored of a job's spec.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredSpec {
@@ -376,9 +376,10 @@ pub(crate) fn promise(
     Ok(())
 }
 
-/// Marks a job as to be canceled (or not any more).
-pub(crate) fn set_cancel(connection: &Connection, key: JobKey, cancel: bool) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE job SET cancel = ?2 WHERE key = ?1")?.execute(params![key.0, cancel])?;
+/// Marks a job as to be canceled, and its runs that their batch system may or may not have as to be stopped.
+pub(crate) fn set_cancel(connection: &Connection, key: JobKey) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE job SET cancel = 1 WHERE key = ?1")?.execute([key.0])?;
+    connection.prepare_cached("UPDATE run SET cancel = 1 WHERE job = ?1 AND phase = 0")?.execute([key.0])?;
     Ok(())
 }
 
@@ -468,12 +469,13 @@ pub(crate) fn set_boot(connection: &Connection, boot: &str) -> rusqlite::Result<
     Ok(())
 }
 
-/// Jobs that are not over, or had an event since then.
-pub(crate) fn touched_since(connection: &Connection, since: f64) -> rusqlite::Result<Vec<JobRecord>> {
+/// Jobs of this prefix that are not over, or had an event since then.
+pub(crate) fn touched_since(connection: &Connection, prefix: &Path, since: f64) -> rusqlite::Result<Vec<JobRecord>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM job JOIN prefix ON prefix.id = job.prefix WHERE job.live > 0 OR job.updated >= ?1 OR job.created >= ?1"
+        "SELECT {COLUMNS} FROM job JOIN prefix ON prefix.id = job.prefix
+         WHERE prefix.path = ?1 AND (job.live > 0 OR job.updated >= ?2 OR job.created >= ?2)"
     );
-    connection.prepare_cached(&sql)?.query_map([since], record)?.collect()
+    connection.prepare_cached(&sql)?.query_map(params![prefix.to_string_lossy(), since], record)?.collect()
 }
 
 /// Forgets idempotency keys that are older than that.

@@ -9,6 +9,7 @@ pub(crate) mod entry;
 pub(crate) mod history;
 pub(crate) mod jobs;
 mod open;
+pub(crate) mod prefixes;
 pub(crate) mod runs;
 pub(crate) mod shares;
 pub(crate) mod usage;

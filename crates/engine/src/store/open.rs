@@ -17,7 +17,7 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0003_usage.sql"),
     include_str!("migrations/0004_handed.sql"),
     include_str!("migrations/0005_sent.sql"),
-    include_str!("migrations/0006_recorded.sql"),
+    include_str!("migrations/0006_stop.sql"),
 ];
 
 /// What a connection that writes, and one of those that read, keep of the index in memory, in KiB. There are several readers,

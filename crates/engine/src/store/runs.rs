@@ -64,13 +64,17 @@ pub(crate) struct OpenRun {
     pub(crate) boot: Option<String>,
     pub(crate) sent: Option<f64>,
     pub(crate) described: bool,
+    /// An older version sent it and promised nothing: it is never sent again.
+    pub(crate) once: bool,
+    /// It is to be stopped, and its batch system was not told yet.
+    pub(crate) cancel: bool,
 }
 
 impl OpenRun {
     /// The run as a backend knows it.
     pub(crate) fn to_ref(&self) -> RunRef {
         let earlier = self.boot.as_deref() != Some(process::boot_id());
-        let until = if earlier { Some(process::booted()) } else { self.sent };
+        let until = if earlier && !self.once { Some(process::booted()) } else { self.sent };
         let untold = until.filter(|_| self.phase == Phase::Intended);
         RunRef {
             base: self.base.clone(),
@@ -139,11 +143,13 @@ pub(crate) fn enter(
     Ok(())
 }
 
-/// Takes an intent back that the batch system refused; the jobndx is free again if it was the last.
-pub(crate) fn take_back(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("DELETE FROM run WHERE job = ?1 AND jobndx = ?2 AND phase = 0")?
-        .execute(params![key.0, jobndx])?;
+/// Takes intents of this process back that the batch system does not have; a jobndx is free again if it was the last.
+pub(crate) fn take_back(connection: &Connection, key: JobKey, runs: &[JobNdx], claim: &str) -> rusqlite::Result<()> {
+    for jobndx in runs {
+        connection
+            .prepare_cached("DELETE FROM run WHERE job = ?1 AND jobndx = ?2 AND phase = 0 AND claim = ?3")?
+            .execute(params![key.0, jobndx, claim])?;
+    }
     connection
         .prepare_cached(
             "UPDATE job SET next_ndx = 1 + coalesce((SELECT max(jobndx) FROM run WHERE job = ?1), 0),
@@ -167,25 +173,45 @@ pub(crate) fn claim(
     Ok(changed == 1)
 }
 
-/// The environment that a run was intended with.
-pub(crate) fn environment(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<Vec<u8>>> {
-    connection
-        .prepare_cached("SELECT environment FROM run WHERE job = ?1 AND jobndx = ?2")?
-        .query_row(params![key.0, jobndx], |row| row.get(0))
+/// Gives up this process's claim on runs, so that whoever comes next looks for them.
+pub(crate) fn unclaim(connection: &Connection, key: JobKey, runs: &[JobNdx], claim: &str) -> rusqlite::Result<()> {
+    for jobndx in runs {
+        connection
+            .prepare_cached("UPDATE run SET claim = NULL WHERE job = ?1 AND jobndx = ?2 AND phase = 0 AND claim = ?3")?
+            .execute(params![key.0, jobndx, claim])?;
+    }
+    Ok(())
 }
 
-/// Gives up the claim on a run whose submission is not known to have worked, so that it is looked for.
-pub(crate) fn unclaim(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
+/// Says that a run is to be stopped that its batch system may or may not have.
+pub(crate) fn set_to_stop(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE run SET claim = NULL WHERE job = ?1 AND jobndx = ?2 AND phase = 0")?
+        .prepare_cached("UPDATE run SET cancel = 1 WHERE job = ?1 AND jobndx = ?2 AND phase = 0")?
         .execute(params![key.0, jobndx])?;
     Ok(())
+}
+
+/// Its batch system was told.
+pub(crate) fn set_told(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE run SET cancel = 0 WHERE job = ?1 AND jobndx = ?2")?
+        .execute(params![key.0, jobndx])?;
+    Ok(())
+}
+
+/// Whether a run is to be stopped, and its batch system was not told yet.
+pub(crate) fn is_to_stop(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<bool> {
+    let found: Option<bool> = connection
+        .prepare_cached("SELECT cancel FROM run WHERE job = ?1 AND jobndx = ?2")?
+        .query_row(params![key.0, jobndx], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(false))
 }
 
 const COLUMNS: &str =
     "job.key, prefix.path, job.jobid, job.backend, run.jobndx, run.state, run.phase, run.marker, run.native,
     run.queued, run.claim, run.task, run.first, run.at_most, job.owner, run.intended, run.boot,
-    run.sent, run.described";
+    run.sent, run.described, run.once, run.cancel";
 
 fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
     let jobid =
@@ -214,6 +240,8 @@ fn open_run(row: &Row<'_>) -> rusqlite::Result<OpenRun> {
         boot: row.get(16)?,
         sent: row.get(17)?,
         described: row.get(18)?,
+        once: row.get(19)?,
+        cancel: row.get(20)?,
     })
 }
 
@@ -233,15 +261,6 @@ pub(crate) fn state(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rus
         .query_row(params![key.0, jobndx], |row| row.get(0))
         .optional()?;
     Ok(state.flatten().map(jobs::state))
-}
-
-/// What the batch system calls a run, if that is known.
-pub(crate) fn native(connection: &Connection, key: JobKey, jobndx: JobNdx) -> rusqlite::Result<Option<String>> {
-    let native: Option<Option<String>> = connection
-        .prepare_cached("SELECT native FROM run WHERE job = ?1 AND jobndx = ?2")?
-        .query_row(params![key.0, jobndx], |row| row.get(0))
-        .optional()?;
-    Ok(native.flatten())
 }
 
 /// One run, if it is not over, and the environment that it was intended with.

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
@@ -64,8 +65,6 @@ struct Sole {
     connection: Connection,
     /// What is committed is synced.
     syncs: bool,
-    /// All that was committed is on the disk.
-    synced: bool,
 }
 
 /// The writes of this process.
@@ -77,6 +76,8 @@ pub(super) struct Writing {
 struct Shared {
     path: PathBuf,
     sole: Mutex<Sole>,
+    /// All that was committed is on the disk, or about to be. Not in `sole`: whoever takes that must do the writes that wait.
+    synced: AtomicBool,
     waiting: Mutex<Vec<Waiting>>,
     later: Mutex<Later>,
     told: Condvar,
@@ -94,7 +95,8 @@ impl Writing {
     pub(super) fn new(connection: Connection, path: &Path) -> Self {
         let shared = Shared {
             path: path.to_owned(),
-            sole: Mutex::new(Sole { connection, syncs: true, synced: true }),
+            sole: Mutex::new(Sole { connection, syncs: true }),
+            synced: AtomicBool::new(true),
             waiting: Mutex::default(),
             later: Mutex::default(),
             told: Condvar::new(),
@@ -174,9 +176,9 @@ impl Shared {
             if group.is_empty() {
                 break;
             }
-            sole.commit(group);
+            sole.commit(group, &self.synced);
         }
-        let synced = sole.synced;
+        let synced = self.synced.load(Ordering::Acquire);
         drop(sole);
         if let Some(next) = lock(&self.waiting).first() {
             (next.lead)();
@@ -199,8 +201,7 @@ impl Shared {
             let ends = later.ends;
             later.unsynced = false;
             drop(later);
-            let synced = lock(&self.sole).synced;
-            if !synced {
+            if !self.synced.load(Ordering::Acquire) {
                 self.sync();
             }
             if ends {
@@ -211,7 +212,8 @@ impl Shared {
 
     /// Has the disk keep what was committed and not synced. Nobody who commits is kept waiting meanwhile.
     fn sync(&self) {
-        lock(&self.sole).synced = true;
+        // First: what is committed from now on may be missed.
+        self.synced.store(true, Ordering::Release);
         if let Err(error) = File::open(open::log_of(&self.path)).and_then(|log| log.sync_data()) {
             tracing::warn!(%error, "cannot sync the index's log; the next write will");
         }
@@ -219,8 +221,8 @@ impl Shared {
 }
 
 impl Sole {
-    /// Does a group of writes in one transaction. It is synced if somebody waits for that.
-    fn commit(&mut self, group: Vec<Waiting>) {
+    /// Does a group of writes in one transaction. It is synced if somebody waits for that, and says so in `synced`.
+    fn commit(&mut self, group: Vec<Waiting>, synced: &AtomicBool) {
         let syncs = group.iter().any(|one| one.until == Until::Synced);
         let outcome = self.sync_commits(syncs).and_then(|()| self.connection.execute_batch("BEGIN IMMEDIATE"));
         let company = if group.len() > 1 { Company::Others } else { Company::Alone };
@@ -244,7 +246,7 @@ impl Sole {
         }
         if result.is_ok() {
             // all that is before it in the log is synced with it
-            self.synced = syncs;
+            synced.store(syncs, Ordering::Release);
         }
         for one in finish {
             one(result.clone());
@@ -346,7 +348,7 @@ mod tests {
         assert!(has(&store, "a"));
         store.write_unsynced(note("a")).unwrap_err();
         let end = std::time::Instant::now() + Duration::from_secs(20);
-        while !lock(&store.writing.shared.sole).synced {
+        while !store.writing.shared.synced.load(Ordering::Acquire) {
             assert!(std::time::Instant::now() < end, "nobody has synced it");
             std::thread::yield_now();
         }
@@ -359,13 +361,30 @@ mod tests {
     fn commits_are_synced_if_somebody_waits() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state/index.db");
-        let mut sole = Sole { connection: open::writer(&path).unwrap(), syncs: true, synced: true };
+        let mut sole = Sole { connection: open::writer(&path).unwrap(), syncs: true };
+        let synced = AtomicBool::new(true);
+        let is_synced = || synced.load(Ordering::Acquire);
         let waiting = |key, until| Waiting { operation: package(note(key), drop), lead: Box::new(|| ()), until };
         let mode =
             |sole: &Sole| sole.connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0)).unwrap();
-        sole.commit(vec![waiting("a", Until::Committed)]);
-        assert_eq!((sole.synced, mode(&sole)), (false, 1), "NORMAL");
-        sole.commit(vec![waiting("b", Until::Committed), waiting("c", Until::Synced)]);
-        assert_eq!((sole.synced, mode(&sole)), (true, 2), "FULL");
+        sole.commit(vec![waiting("a", Until::Committed)], &synced);
+        assert_eq!((is_synced(), mode(&sole)), (false, 1), "NORMAL");
+        sole.commit(vec![waiting("b", Until::Committed), waiting("c", Until::Synced)], &synced);
+        assert_eq!((is_synced(), mode(&sole)), (true, 2), "FULL");
+    }
+
+    /// Whoever takes the connection must do the writes that wait; the thread that syncs does not, so it takes nothing.
+    #[test]
+    fn what_is_committed_is_synced_whoever_has_the_connection() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        store.write_unsynced(note("a")).unwrap();
+        let sole = lock(&store.writing.shared.sole);
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !store.writing.shared.synced.load(Ordering::Acquire) {
+            assert!(std::time::Instant::now() < end, "it waits for the connection");
+            std::thread::yield_now();
+        }
+        drop(sole);
     }
 }

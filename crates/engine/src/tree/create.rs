@@ -7,6 +7,8 @@ use std::path::Path;
 
 use jobgate_model::{DESCRIBED, JobId, JobSpec, Transition};
 
+use crate::process::random;
+
 /// Makes `PREFIX/JOBID` with all its files. `AlreadyExists` means that somebody else has that id; nothing was changed.
 /// After any other error nothing is left behind. `spec.directory` must be set; a `work/` is made when it names that.
 pub fn create(base: &Path, spec: &JobSpec, history: &[Transition]) -> io::Result<()> {
@@ -23,7 +25,11 @@ pub fn reserve(base: &Path) -> io::Result<()> {
 /// Writes a job's `spec.json`.
 pub fn describe(base: &Path, spec: &JobSpec) -> io::Result<()> {
     let mode = if spec.has_secret() { 0o600 } else { 0o644 };
-    write(&base.join("spec.json"), spec.to_spec_json().as_bytes(), mode)
+    // Under a name of its own first: it is there as a whole, or as it was.
+    let unfinished = base.join(format!(".spec.json.{}-{:08x}", std::process::id(), random()));
+    write(&unfinished, spec.to_spec_json().as_bytes(), mode)
+        .and_then(|()| fs::rename(&unfinished, base.join("spec.json")))
+        .inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 /// Makes again what is missing or torn of a job's tree, from what the index knows.
@@ -79,7 +85,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 mod tests {
     use super::*;
     use jobgate_model::State;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn new_row() -> Transition {
         Transition { time: 5.25, jobndx: 0, state: State::New, info: "{}".into() }
@@ -130,6 +136,23 @@ mod tests {
         let base = dir.path().join("missing/7.000");
         assert!(create(&base, &JobSpec::new("x"), &[]).is_err());
         assert!(!base.exists());
+    }
+
+    #[test]
+    fn a_spec_is_there_as_a_whole_or_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, elsewhere) = (dir.path().join("spec.json"), dir.path().join("elsewhere"));
+        fs::write(&elsewhere, "theirs").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+        describe(dir.path(), &JobSpec::new("true")).unwrap();
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "theirs", "it is not written through a link");
+        let before = fs::metadata(&file).unwrap().ino();
+        describe(dir.path(), &JobSpec::new("false")).unwrap();
+        assert_ne!(fs::metadata(&file).unwrap().ino(), before, "whoever reads the old one reads all of it");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        describe(dir.path(), &JobSpec::new("x")).unwrap_err();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
     }
 
     #[test]

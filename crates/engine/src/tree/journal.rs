@@ -11,6 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 /// A history longer than this is not read: no job reaches that, and a damaged file must not exhaust memory.
 const LONGEST: u64 = 256 << 20;
 
+/// No link is followed, and nothing that a job put in a file's place (a pipe) is waited for.
+const UNLINKED: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits() as i32;
+
 /// The last row is looked for in so many bytes at the end of a history.
 const LAST_ROW: u64 = 4096;
 
@@ -46,8 +49,9 @@ impl Journal {
             .append(true)
             .create(true)
             .mode(0o644)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            .custom_flags(UNLINKED)
             .open(base.join("status.csv"))?;
+        regular(&file)?;
         flock(&file, FlockOperation::LockExclusive)?;
         Ok(Self { file })
     }
@@ -60,7 +64,12 @@ impl Journal {
     /// Writes the first rows of a history that is empty, as they are, with a single write.
     pub fn begin(&mut self, rows: &[Transition]) -> io::Result<()> {
         let text: String = rows.iter().map(Transition::to_row).collect();
-        self.file.write_all(text.as_bytes())
+        self.write(0, &text)
+    }
+
+    /// Writes at the end, where `size` is; what could not be written as a whole is not there.
+    fn write(&mut self, size: u64, text: &str) -> io::Result<()> {
+        self.file.write_all(text.as_bytes()).inspect_err(|_| drop(self.file.set_len(size)))
     }
 
     /// Takes back what was appended under this lock, from `offset` on.
@@ -90,7 +99,7 @@ impl Journal {
         if unfinished {
             text.insert(0, '\n');
         }
-        self.file.write_all(text.as_bytes())?;
+        self.write(size, &text)?;
         Ok(Row { offset: size + u64::from(unfinished), transition })
     }
 }
@@ -128,12 +137,7 @@ pub fn invalid_rows(base: &Path) -> io::Result<Vec<String>> {
 /// Adds a line to `log/console`, psik's own messages about a job. What cannot be written is not worth failing for.
 pub fn console(base: &Path, line: &str) {
     let open = || {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o644)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-            .open(base.join("log/console"))
+        OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(UNLINKED).open(base.join("log/console"))
     };
     let file = open().or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => std::fs::create_dir(base.join("log")).and_then(|()| open()),
@@ -145,10 +149,14 @@ pub fn console(base: &Path, line: &str) {
 }
 
 fn open(base: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
-        .open(base.join("status.csv"))
+    let file = OpenOptions::new().read(true).custom_flags(UNLINKED).open(base.join("status.csv"))?;
+    regular(&file)?;
+    Ok(file)
+}
+
+/// What a job put in the place of a file is not waited for.
+fn regular(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 fn read_tail(file: &mut File, offset: u64) -> io::Result<Tail> {
@@ -228,6 +236,19 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere", dir.path().join("status.csv")).unwrap();
         assert!(append(dir.path(), &row(0, State::New)).is_err());
         assert!(tail(dir.path(), 0).is_err());
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("log")).unwrap();
+        for name in ["status.csv", "log/console"] {
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, dir.path().join(name), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        }
+        assert!(append(dir.path(), &row(0, State::New)).is_err());
+        assert!(tail(dir.path(), 0).is_err());
+        console(dir.path(), "nobody reads this");
     }
 
     #[test]

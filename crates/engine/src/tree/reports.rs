@@ -13,7 +13,11 @@ use super::Tail;
 
 /// Says that the runner of this run sends its callbacks itself.
 pub fn announce_reports(base: &Path, jobndx: JobNdx) -> io::Result<()> {
-    File::create(note(base, jobndx)).map(drop)
+    // anew: it must not be somebody else's file, reached through a link
+    match File::create_new(note(base, jobndx)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Of the runs that these rows are about, those whose runner sends their callbacks itself.

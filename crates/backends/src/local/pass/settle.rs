@@ -23,6 +23,13 @@ impl Pass<'_> {
     pub(super) fn settle_dead(&mut self, run: &Run) -> rusqlite::Result<()> {
         let rows = match journal::read_run(&run.base, run.jobndx) {
             Ok(rows) => rows,
+            // Only its job can have done that, and it must not keep its cores for ever.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                if let Some(runner) = run.runner.as_ref().filter(|runner| runner.boot == boot_id()) {
+                    kill_session(runner.pid);
+                }
+                return self.end_and_tell(run, State::Failed, "lost: the job's history is not a file any more");
+            }
             Err(error) => {
                 // Nothing is decided without having read it; the next look tries again.
                 tracing::warn!(base = %run.base.display(), %error, "cannot read status.csv");

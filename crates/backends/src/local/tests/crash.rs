@@ -41,6 +41,26 @@ fn a_killed_runner_is_lost_and_so_is_what_it_started() {
     until("the sleeper's end", || is_gone(sleeper().unwrap()));
 }
 
+/// `rm status.csv; mkfifo status.csv` in a job.
+#[test]
+fn a_job_that_makes_its_history_a_pipe_keeps_nobody_waiting() {
+    let site = Site::new();
+    let local = site.attended(1);
+    let job = site.job("sleep 60 & wait", &[]);
+    let pid: i32 = job.launch(&local).parse().unwrap();
+    until("the script", || job.starts() == 1);
+    let path = job.base.join("status.csv");
+    fs::remove_file(&path).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    Identity::of(pid).unwrap().signal(Signal::KILL);
+    let lost = Seen::Ended(State::Failed, "lost: the job's history is not a file any more".into());
+    until("its end", || job.phase(&local) == lost);
+    let next = site.job("true", &[]);
+    next.launch(&local);
+    next.ends(&local, State::Completed);
+}
+
 #[test]
 fn a_restarted_machine() {
     let site = Site::new();

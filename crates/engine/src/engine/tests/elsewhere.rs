@@ -183,7 +183,7 @@ fn a_tree_that_was_being_filled_is_filled_by_the_next_gateway() {
     let job = submit(&bench, None).unwrap().job;
     let file = job.base.join("spec.json");
     let whole = std::fs::read_to_string(&file).unwrap();
-    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     // of jobs that were not recorded, or are being submitted, or are psik's, or of something else
     let [old, new, full, other] =
         ["1000.000", "99999999999.000", "1001.000", "things"].map(|name| bench.prefix().join(name));
@@ -196,6 +196,30 @@ fn a_tree_that_was_being_filled_is_filled_by_the_next_gateway() {
     Engine::keep_filling(&Arc::downgrade(&bench.engine), &to_fill);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
     assert_eq!([&old, &new, &full, &other].map(|dir| dir.exists()), [false, true, true, true]);
+}
+
+#[test]
+fn what_could_not_be_filled_is_tried_again() {
+    let bench = Bench::new();
+    let (keys, to_fill) = std::sync::mpsc::channel();
+    bench.engine.filling.set(keys).unwrap();
+    let job = submit(&bench, None).unwrap().job;
+    let file = job.base.join("spec.json");
+    std::fs::create_dir(&file).unwrap();
+    let engine = Arc::downgrade(&bench.engine);
+    let filling = std::thread::spawn(move || Engine::keep_filling(&engine, &to_fill));
+    let wait_for = |what: &str, done: &dyn Fn() -> bool| {
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !done() {
+            assert!(std::time::Instant::now() < end, "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_for("it is begun", &|| tree::size(&job.base).unwrap() > 0);
+    std::fs::remove_dir(&file).unwrap();
+    wait_for("it is filled", &|| tree::read_spec(&job.base).is_ok_and(|spec| spec.is_some()));
+    drop(bench.engine);
+    filling.join().unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The engine on a temporary prefix with a batch system that does what the test says.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -93,7 +93,9 @@ fn reach(job: &Job, jobndx: i64, state: State, info: &str) {
 }
 
 mod elsewhere;
+mod prefix;
 mod quota;
+mod recover;
 mod scripted;
 mod sharing;
 mod trees;

@@ -12,6 +12,8 @@ pub(super) enum Mood {
     Vanish,
     /// It refuses what it was sent, after a while.
     Decline,
+    /// It accepts so many runs and refuses the others.
+    Fill(usize),
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +28,12 @@ pub(crate) struct Scripted {
     /// The engine that is looked at while a run is sent, and how many jobs it listed then.
     pub(super) watched: Mutex<Weak<Engine>>,
     pub(super) listed: Mutex<Vec<usize>>,
+    /// The job that is canceled while a run of it is sent.
+    pub(super) unwanted: Mutex<Option<JobKey>>,
+    /// It does not know yet whether it has what is looked for.
+    pub(super) uncertain: AtomicBool,
+    /// It cannot be told to stop anything.
+    pub(super) deaf: AtomicBool,
 }
 
 impl Scripted {
@@ -49,7 +57,10 @@ impl Backend for Scripted {
 
     fn submit(&self, run: &RunRequest<'_>) -> Submission {
         let mood = *self.mood.lock().unwrap();
-        if matches!(mood, Mood::Refuse | Mood::Decline) {
+        if let (Some(key), Some(engine)) = (*self.unwanted.lock().unwrap(), self.watched.lock().unwrap().upgrade()) {
+            assert_eq!(engine.cancel(&me(), key).unwrap(), Cancelled::Stopping);
+        }
+        if matches!(mood, Mood::Refuse | Mood::Decline) || matches!(mood, Mood::Fill(most) if self.taken() >= most) {
             return Submission::Refused(Error::new(ErrorKind::Refused, "no"));
         }
         self.taken.lock().unwrap().push(run.marker.to_owned());
@@ -83,10 +94,16 @@ impl Backend for Scripted {
 
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
         self.looked_for.lock().unwrap().push(run.untold);
+        if self.uncertain.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Timeout, "it may still arrive"));
+        }
         Ok(self.taken.lock().unwrap().contains(&run.marker).then(|| NativeId("77".into())))
     }
 
     fn cancel(&self, run: &RunRef) -> Result<Cancel, Error> {
+        if self.deaf.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Unavailable, "no answer"));
+        }
         self.canceled.lock().unwrap().push(run.clone());
         Ok(if self.confirmed.lock().unwrap().contains(&run.marker) { Cancel::Stopping } else { Cancel::Removed })
     }

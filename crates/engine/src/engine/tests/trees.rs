@@ -157,3 +157,48 @@ fn a_stopped_run_that_records_nothing_is_asked_after() {
     assert_eq!(bench.engine.settle_cancel(job.key, Duration::from_secs(20)).unwrap(), Cancelled::Done);
     assert_eq!(bench.states(&job), [(0, New), (1, Queued), (1, Failed), (0, Canceled)]);
 }
+
+#[test]
+fn a_history_that_was_emptied_and_cannot_be_written_as_it_was_is_read_anew() {
+    let bench = Bench::new();
+    let job = bench.create(JobSpec::new("x"), Start::No);
+    let file = job.base.join("status.csv");
+    // somebody's own words, which no row gives back
+    let text = std::fs::read_to_string(&file).unwrap() + "a line of somebody else\n9.000,1,failed,1\n";
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(bench.engine.job(&me(), job.key).unwrap().state, Failed);
+    for text in ["", "8.0,0,new,{}\n"] {
+        std::fs::write(&file, text).unwrap();
+        bench.engine.reached(&me(), job.key, 2, Active, "", Evidence::Callback).unwrap();
+        let rows = tree::tail(&job.base, 0).unwrap().rows;
+        let shown: Vec<_> = rows.iter().map(|row| (row.transition.jobndx, row.transition.state)).collect();
+        assert_eq!(bench.states(&job), shown, "{text:?}");
+        assert_eq!(shown.last(), Some(&(2, Active)));
+    }
+}
+
+#[test]
+fn callbacks_of_old_are_not_sent_again_while_the_index_is_rebuilt() {
+    let bench = Bench::new();
+    let mut spec = JobSpec::new("x");
+    spec.callback = Some("http://127.0.0.1:9/".into());
+    let job = bench.run(spec);
+    reach(&job, 1, Completed, "");
+    bench.engine.job(&me(), job.key).unwrap();
+    let told = || bench.engine.deliveries(&me(), Some(job.key), 99).unwrap().len();
+    assert_eq!(told(), 2);
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::SeqCst) {
+                let record = bench.engine.by_key(job.key).unwrap();
+                bench.engine.look_at_all(vec![record]).unwrap();
+            }
+        });
+        for _ in 0..30 {
+            bench.engine.reindex().unwrap();
+        }
+        is_done.store(true, Ordering::SeqCst);
+    });
+    assert_eq!((told(), bench.states(&job).len()), (2, 3));
+}
