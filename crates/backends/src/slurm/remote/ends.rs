@@ -4,7 +4,7 @@ use jobgate_model::{Phase, RunRef};
 use jobgate_slurm::objects::JobRecord;
 use jobgate_slurm::table::Flags;
 
-use super::super::attempt::attempted;
+use super::super::attempt::{Sent, attempted};
 use super::super::commands::phase;
 use super::marker;
 use super::phases::exit;
@@ -44,7 +44,7 @@ fn is_its(record: &JobRecord, run: &RunRef) -> bool {
 /// only found later, it was recorded later that it is queued.
 pub(super) fn is_earlier(queued: f64, run: &RunRef) -> bool {
     let is_before = |handed_over: f64| queued + EARLIER < handed_over;
-    let sent = || attempted(run).map_or_else(|| run.jobid.number(), |sent| sent.first_seconds());
+    let sent = || attempted(run).map_or_else(|| run.jobid.number(), Sent::first_seconds);
     is_before(run.since) && is_before(sent())
 }
 
