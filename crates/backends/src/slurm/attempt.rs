@@ -17,6 +17,22 @@ pub(super) struct Sent {
     pub(super) last: SystemTime,
 }
 
+impl Sent {
+    /// The first moment in unix seconds.
+    pub(super) fn first_seconds(self) -> f64 {
+        seconds(self.first)
+    }
+
+    /// The last moment in unix seconds.
+    pub(super) fn last_seconds(self) -> f64 {
+        seconds(self.last)
+    }
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
 fn path(base: &Path, jobndx: JobNdx) -> PathBuf {
     base.join(format!(".submitted.{jobndx}"))
 }

@@ -1,7 +1,7 @@
 //! Slurm by its commands, as psik uses them: the same `sbatch` arguments in the same order, the batch script on its standard
 //! input. Beyond psik: a comment by which a run is found again, `squeue` and `sacct` to ask, `scontrol` to hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,6 +20,18 @@ use crate::console::note;
 const NOT_FOR_SBATCH: [&str; 2] = ["psik_python", DESCRIBED];
 /// A submission that was sent may arrive for so long: a credential of munge is good for 300 seconds.
 const STRAY: Duration = Duration::from_secs(300);
+
+/// What sbatch says when it does not know what has become of a request that it has sent, in small letters. That it could not
+/// connect is none of it.
+const UNCERTAIN: [&str; 7] = [
+    "timed out",
+    "receive failure",
+    "send failure",
+    "shutdown failure",
+    "zero bytes",
+    "connection reset",
+    "unexpected message",
+];
 
 /// Slurm on this machine: `sbatch`, `squeue`, `scancel`, `scontrol` and, if there, `sacct` in the PATH.
 #[derive(Debug)]
@@ -66,24 +78,30 @@ impl Slurm {
         )
     }
 
-    /// Slurm's ids and states of all our runs, by id. An array has several lines.
-    fn queue(&self, format: &str) -> Result<Vec<Vec<String>>, Error> {
+    /// What is to be known of all our runs, each with its id first. An array has several lines.
+    fn queue(&self, format: &str) -> Result<String, Error> {
         let output = query(
             self.programs
                 .command("squeue")
                 .args(["--me", "--noheader", "--states=all"])
                 .arg(format!("--format={format}")),
         )?;
-        Ok(fields(&output.stdout))
+        Ok(output.stdout)
+    }
+
+    /// Ids and phases of all our runs.
+    fn phases(&self) -> Result<Vec<(String, Phase)>, Error> {
+        let lines = fields(&self.queue("%i|%T|%r")?);
+        Ok(lines
+            .into_iter()
+            .filter_map(|line| Some((line.first()?.clone(), phase(line.get(1)?, line.get(2)?))))
+            .collect())
     }
 
     /// Looks for a marker, now.
     fn look_for(&self, marker: &str) -> Result<Option<NativeId>, Error> {
-        let has_marker =
-            |line: &Vec<String>| line.get(1).is_some_and(|comment| comment.rsplit(' ').next() == Some(marker));
-        let native = |line: Vec<String>| NativeId(base_id(&line[0]).to_owned());
-        if let Some(line) = self.queue("%i|%k")?.into_iter().find(has_marker) {
-            return Ok(Some(native(line)));
+        if let Some(id) = marked_id(&self.queue("%i|%k")?, marker) {
+            return Ok(Some(id));
         }
         let accounted = run(
             self.programs.command("sacct").args([
@@ -94,17 +112,15 @@ impl Slurm {
             ]),
             b"",
         );
-        let lines = accounted.ok().filter(|output| output.status.success()).map(|output| fields(&output.stdout));
-        Ok(lines.and_then(|lines| lines.into_iter().find(has_marker)).map(native))
+        let accounted = accounted.ok().filter(|output| output.status.success());
+        Ok(accounted.and_then(|output| marked_id(&output.stdout, marker)))
     }
 
     /// A run that still runs is waited for; of another one nobody else records the end.
     fn after_cancel(&self, native: &str) -> Cancel {
         let mut seen = HashMap::new();
-        for line in self.queue("%i|%T|%r").unwrap_or_default() {
-            if let [id, state, reason] = &line[..] {
-                merge(&mut seen, base_id(id), phase(state, reason));
-            }
+        for (id, phase) in self.phases().unwrap_or_default() {
+            merge(&mut seen, base_id(&id), phase);
         }
         if seen.get(native) == Some(&Phase::Running) { Cancel::Stopping } else { Cancel::HandedOver }
     }
@@ -125,8 +141,8 @@ impl Slurm {
     }
 }
 
-/// The arguments of `sbatch`, in psik's order.
-fn arguments(spec: &JobSpec, config: &BackendConfig) -> Vec<String> {
+/// The arguments of `sbatch`, in psik's order; the mark goes behind the comment that the job has, if it has one.
+fn arguments(spec: &JobSpec, config: &BackendConfig, marker: &str) -> Vec<String> {
     let resources = &spec.resources;
     let number = |value: Option<i64>| value.filter(|value| *value != 0).map(|value| value.to_string());
     let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
@@ -150,15 +166,34 @@ fn arguments(spec: &JobSpec, config: &BackendConfig) -> Vec<String> {
     words.extend(exclusive);
     words.extend(places.into_iter().filter_map(pair).flatten());
     for (key, value) in spec.attributes.iter().filter(|(key, _)| !NOT_FOR_SBATCH.contains(key)) {
-        words.push(match key.chars().count() {
-            _ if key.starts_with('-') => key.to_owned(),
-            1 => format!("-{key}"),
-            _ => format!("--{key}"),
-        });
+        let option = option_of(key);
+        if let Some(comment) = comment_of(&option, value) {
+            // without one, that of the script counts, which is the mark
+            if !comment.is_empty() {
+                words.extend(["--comment".to_owned(), format!("{comment} {marker}")]);
+            }
+            continue;
+        }
+        words.push(option);
         // An option without a value: an empty word would be taken for the script's name.
         words.extend((!value.is_empty()).then(|| value.to_owned()));
     }
     words
+}
+
+/// An attribute as an option of `sbatch`.
+fn option_of(key: &str) -> String {
+    match key.chars().count() {
+        _ if key.starts_with('-') => key.to_owned(),
+        1 => format!("-{key}"),
+        _ => format!("--{key}"),
+    }
+}
+
+/// The job's comment, if that is what an option with this value gives. `sbatch` takes abbreviations, too.
+fn comment_of<'a>(option: &'a str, value: &'a str) -> Option<&'a str> {
+    let (name, with) = option.split_once('=').map_or((option, value), |(name, with)| (name, with));
+    (name.starts_with("--com") && "--comment".starts_with(name)).then_some(with)
 }
 
 impl Backend for Slurm {
@@ -167,10 +202,16 @@ impl Backend for Slurm {
     }
 
     fn check(&self, spec: &JobSpec, config: &BackendConfig) -> Result<(), Error> {
-        match arguments(spec, config).iter().find(|word| word.contains('\0')) {
-            Some(word) => Err(Error::invalid(format!("{word:?} holds a NUL and cannot be passed to sbatch"))),
-            None => Ok(()),
+        if let Some(word) = arguments(spec, config, "").iter().find(|word| word.contains('\0')) {
+            return Err(Error::invalid(format!("{word:?} holds a NUL and cannot be passed to sbatch")));
         }
+        // the run is found again by its line in a list
+        let is_torn =
+            |(key, value)| comment_of(&option_of(key), value).is_some_and(|text| text.contains(char::is_control));
+        if spec.attributes.iter().any(is_torn) {
+            return Err(Error::invalid("the job's comment holds a line end or another control character"));
+        }
+        Ok(())
     }
 
     fn submit(&self, request: &RunRequest<'_>) -> Submission {
@@ -181,7 +222,7 @@ impl Backend for Slurm {
             return Submission::Refused(error);
         }
         let mut command = self.programs.command("sbatch");
-        command.args(marked(arguments(request.spec, request.config), request.marker));
+        command.args(arguments(request.spec, request.config, request.marker));
         environment(&mut command, request.environment);
         self.programs.point(&mut command);
         let output = match run(&mut command, self.script(request).as_bytes()) {
@@ -195,7 +236,7 @@ impl Backend for Slurm {
             note(request.base, request.jobndx, &said(&output));
             let error = Error::new(ErrorKind::Refused, said(&output));
             // The request may have arrived although the answer did not; a signal says nothing at all.
-            let uncertain = output.status.code().is_none() || output.stderr.contains("timed out");
+            let uncertain = output.status.code().is_none() || is_uncertain(&output.stderr);
             return if uncertain { Submission::Unknown(error) } else { Submission::Refused(error) };
         }
         // `Submitted batch job 4711`, or `4711;cluster` if somebody asked for --parsable.
@@ -242,16 +283,20 @@ impl Backend for Slurm {
         if runs.is_empty() {
             return Ok(Vec::new());
         }
-        let mut seen: HashMap<String, Phase> = HashMap::new();
-        for line in self.queue("%i|%T|%r")? {
-            if let [id, state, reason] = &line[..] {
-                merge(&mut seen, base_id(id), phase(state, reason));
+        let (mut seen, mut in_parts) = (HashMap::new(), HashSet::new());
+        for (id, phase) in self.phases()? {
+            let base = base_id(&id);
+            if id != base {
+                in_parts.insert(base.to_owned());
             }
+            merge(&mut seen, base, phase);
         }
         let ids = |run: &RunRef| run.native.as_ref().map(|native| native.0.clone());
-        let missing: Vec<String> = runs.iter().filter_map(ids).filter(|id| !seen.contains_key(id)).collect();
-        if !missing.is_empty() {
-            seen.extend(Accounting { programs: self.programs.clone() }.phases(&missing));
+        let asked: Vec<String> =
+            runs.iter().filter_map(ids).filter(|id| is_accounting_asked(id, &seen, &in_parts)).collect();
+        if !asked.is_empty() {
+            let accounted = Accounting { programs: self.programs.clone() }.parts(&asked);
+            complete(&mut seen, &accounted);
         }
         let sighting = |run: &RunRef| {
             let phase = run.native.as_ref().and_then(|native| seen.get(&native.0)).cloned();
@@ -268,33 +313,52 @@ pub(super) struct Accounting {
 }
 
 impl Accounting {
-    /// What it says of these jobs. Without accounting there is no sacct, or it fails: then nothing is known, which proves nothing.
-    pub(super) fn phases(&self, ids: &[String]) -> HashMap<String, Phase> {
-        let mut seen = HashMap::new();
+    /// What it says of these jobs, and of each task of an array. Without accounting there is no sacct, or it fails: then nothing is
+    /// known, which proves nothing.
+    pub(super) fn parts(&self, ids: &[String]) -> Vec<(String, Phase)> {
         let mut sacct = self.programs.command("sacct");
         sacct.args(["--noheader", "--parsable2", "--allocations", "--format=JobID,State,ExitCode"]);
         sacct.arg(format!("--jobs={}", ids.join(",")));
         let answered = run(&mut sacct, b"").ok().filter(|output| output.status.success());
+        let mut parts = Vec::new();
         for line in answered.map(|output| fields(&output.stdout)).unwrap_or_default() {
             if let [id, state, code] = &line[..] {
-                merge(&mut seen, base_id(id), phase(state, code));
+                parts.push((base_id(id).to_owned(), phase(state, code)));
             }
         }
-        // It is told of beginnings and ends: what has no end there may have been lost on the way.
-        seen.retain(|_, phase| matches!(phase, Phase::Ended(..)));
-        seen
+        parts
     }
 }
 
-/// The mark goes behind a comment that the job has: `sbatch` takes the last one that it is given.
-fn marked(mut words: Vec<String>, marker: &str) -> Vec<String> {
-    if let Some(at) = words.iter().rposition(|word| word == "--comment" || word.starts_with("--comment=")) {
-        let at = if words[at] == "--comment" { at + 1 } else { at };
-        if let Some(comment) = words.get_mut(at) {
-            *comment = format!("{comment} {marker}");
+/// Whether the queue's word about a job is not all: it has nothing of it, or tasks of an array that have ended, which leave it
+/// one by one.
+pub(super) fn is_accounting_asked(id: &str, seen: &HashMap<String, Phase>, in_parts: &HashSet<String>) -> bool {
+    match seen.get(id) {
+        None => true,
+        Some(phase) => matches!(phase, Phase::Ended(..)) && in_parts.contains(id),
+    }
+}
+
+/// Adds to what the queue has `seen` what accounting knows: of jobs of which the queue has nothing, how they have ended as a whole;
+/// of those of which it has only some tasks, and these have ended, how the others have.
+pub(super) fn complete(seen: &mut HashMap<String, Phase>, accounted: &[(String, Phase)]) {
+    let mut gone = HashMap::new();
+    for (id, phase) in accounted {
+        if !seen.contains_key(id) {
+            merge(&mut gone, id, phase.clone());
+        } else if matches!(phase, Phase::Ended(..)) {
+            merge(seen, id, phase.clone());
         }
     }
-    words
+    // It is told of beginnings and ends: what has no end there may have been lost on the way.
+    gone.retain(|_, phase| matches!(phase, Phase::Ended(..)));
+    seen.extend(gone);
+}
+
+/// Whether a request of sbatch may have arrived, by what it says on its standard error.
+fn is_uncertain(stderr: &str) -> bool {
+    let said = stderr.to_lowercase();
+    UNCERTAIN.iter().any(|words| said.contains(words))
 }
 
 /// What one of Slurm's states means. `detail` is the reason of waiting, or the exit code.
@@ -338,6 +402,13 @@ pub(super) fn merge(seen: &mut HashMap<String, Phase>, id: &str, phase: Phase) {
 /// `4711_3` and `4711_[4-9]` are tasks of the array 4711.
 fn base_id(id: &str) -> &str {
     id.split(['_', '+', '.']).next().unwrap_or_default()
+}
+
+/// The id of the job whose comment ends in this mark, in lines of an id and a comment. In a comment there may be anything.
+fn marked_id(text: &str, marker: &str) -> Option<NativeId> {
+    let mut pairs = text.lines().filter_map(|line| line.split_once('|'));
+    let (id, _) = pairs.find(|(_, comment)| comment.trim().rsplit(' ').next() == Some(marker))?;
+    Some(NativeId(base_id(id.trim()).to_owned()))
 }
 
 fn fields(text: &str) -> Vec<Vec<String>> {

@@ -55,6 +55,15 @@ fn hs256(claims: &Value) -> String {
 }
 
 #[test]
+fn anybody_can_see_when_a_token_expires() {
+    let token = key().mint("alice", Lifespan::Seconds(1800), NOW).unwrap();
+    assert_eq!(super::expiry(&token), Some(NOW + 1800));
+    assert_eq!(super::expiry(&hs256(&json!({ "exp": 7, "sun": 3 }))), Some(7));
+    assert_eq!(super::expiry(&hs256(&json!({ "exp": "7" }))), None);
+    assert_eq!([super::expiry("a.b.c"), super::expiry("")], [None, None]);
+}
+
+#[test]
 fn minted_tokens_are_accepted_until_they_expire() {
     let token = key().mint("alice", Lifespan::Seconds(1800), NOW).unwrap();
     let claims =

@@ -6,6 +6,7 @@ mod munge;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -29,7 +30,7 @@ pub struct Credential(Is);
 #[derive(Clone, PartialEq, Eq)]
 enum Is {
     Token { token: String, user: Option<String> },
-    Munge { socket: PathBuf, reader: Option<u32>, seconds: u32 },
+    Munge { socket: PathBuf, reader: Option<u32>, until: Option<Instant> },
 }
 
 /// Why a text is no credential.
@@ -92,15 +93,16 @@ impl Credential {
     ///
     /// `reader` is the number of the controller's user (`SlurmUser`): nobody else can look into what is sent then.
     pub fn munge(socket: Option<PathBuf>, reader: Option<u32>) -> Self {
-        Self(Is::Munge { socket: socket.unwrap_or_else(|| PathBuf::from(munge::SOCKET)), reader, seconds: 0 })
+        Self(Is::Munge { socket: socket.unwrap_or_else(|| PathBuf::from(munge::SOCKET)), reader, until: None })
     }
 
-    /// The same, good for so many seconds from when it is sent, if it is one of MUNGE; 0: for as long as `munged` thinks fit, which
-    /// is five minutes unless it is told otherwise. How long a token is good is said by itself.
+    /// The same, good until so much time from now has passed, if it is one of MUNGE: however late it is sent, it lasts no longer.
+    /// Otherwise `munged` says how long it is good from when it is sent, which is five minutes unless it is told otherwise. How
+    /// long a token is good is said by itself.
     #[must_use]
-    pub fn lasting(mut self, for_seconds: u32) -> Self {
-        if let Is::Munge { seconds, .. } = &mut self.0 {
-            *seconds = for_seconds;
+    pub fn lasting(mut self, time: Duration) -> Self {
+        if let Is::Munge { until, .. } = &mut self.0 {
+            *until = Some(Instant::now() + time);
         }
         self
     }
@@ -113,15 +115,24 @@ impl Credential {
                 Text::of(token).write(to);
                 user.as_deref().map_or(Text::NONE, Text::of).write(to);
             }
-            Is::Munge { socket, reader, seconds } => {
+            Is::Munge { socket, reader, until } => {
+                let seconds = until.map_or(Ok(munge::USUAL), left_until)?;
                 let digest = hash::kangaroo_twelve(body, &kind.0.to_be_bytes());
-                let credential = munge::encode(socket, &[&[K12][..], &digest].concat(), *reader, *seconds)?;
+                let credential = munge::encode(socket, &[&[K12][..], &digest].concat(), *reader, seconds)?;
                 to.u32(MUNGE);
                 Text::of(&credential).write(to);
             }
         }
         Ok(())
     }
+}
+
+/// How many whole seconds are left.
+fn left_until(end: Instant) -> io::Result<u32> {
+    let left = end.saturating_duration_since(Instant::now()).as_secs();
+    let late =
+        || io::Error::new(io::ErrorKind::TimedOut, "it was kept waiting for longer than a credential is to last");
+    u32::try_from(left).ok().filter(|left| *left > 0).ok_or_else(late)
 }
 
 fn check(text: &str) -> Result<(), CredentialError> {
@@ -173,5 +184,16 @@ mod tests {
         assert_eq!(Credential::jwt("a".repeat(LONGEST + 1)), Err(CredentialError::Long));
         assert_eq!(Credential::jwt("a").unwrap().acting_for("b\0"), Err(CredentialError::Nul));
         assert_eq!(Credential::munge(None, None).acting_for("bob"), Err(CredentialError::Own));
+    }
+
+    /// It counts from when it was made, not from when its turn has come.
+    #[test]
+    fn what_is_sent_too_late_gets_no_credential() {
+        assert_eq!(left_until(Instant::now() + Duration::from_millis(20_500)).unwrap(), 20);
+        assert!(left_until(Instant::now() + Duration::from_millis(900)).is_err());
+        assert!(left_until(Instant::now()).is_err());
+        let late = Credential::munge(Some("/nowhere".into()), None).lasting(Duration::ZERO);
+        let mut out = Writer::new(Protocol::V24_11);
+        assert_eq!(late.write(&mut out, Kind::PING, b"").unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -162,6 +162,16 @@ impl Error {
         }
     }
 
+    /// Nothing was sent, and nobody was tried: it says nothing about the controller.
+    pub fn is_unasked(&self) -> bool {
+        matches!(self, Self::NoController | Self::NoCredential { .. } | Self::Busy { .. } | Self::Unsendable(_))
+    }
+
+    /// What was sent was not answered: whoever it was sent to may hang.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Late { .. } | Self::Broken { .. } | Self::Closed { .. })
+    }
+
     /// Another controller of the cluster may answer.
     pub(super) fn asks_for_another(&self) -> bool {
         match self {

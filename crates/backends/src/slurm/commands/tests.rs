@@ -72,7 +72,10 @@ fn run_ref(native: Option<&str>) -> RunRef {
 #[test]
 fn arguments_come_in_psiks_order() {
     let mut spec = JobSpec::new("srun hostname");
-    assert_eq!(arguments(&spec, &BackendConfig::default()), ["--time", "10", "--cpus-per-task", "1", "--exclusive"]);
+    assert_eq!(
+        arguments(&spec, &BackendConfig::default(), "m"),
+        ["--time", "10", "--cpus-per-task", "1", "--exclusive"]
+    );
     spec.name = Some("my job".into());
     spec.resources.duration = 30;
     spec.resources.node_count = Some(2);
@@ -94,7 +97,40 @@ fn arguments_come_in_psiks_order() {
     let expected = "--job-name|my job|--time|30|--nodes|2|--ntasks|8|--ntasks-per-node|4|--gpus-per-task|1|--cpus-per-task|7|\
                     --exclusive|--partition|batch|--account|prj|--reservation|res|--gpu-bind|closest|--constraint|a b|--hold|\
                     -C|x";
-    assert_eq!(arguments(&spec, &config).join("|"), expected);
+    assert_eq!(arguments(&spec, &config, "m").join("|"), expected);
+}
+
+#[test]
+fn the_mark_goes_behind_the_jobs_comment() {
+    let of = |key: &str, value: &str| {
+        let mut spec = JobSpec::new("x");
+        spec.attributes.insert(key, value);
+        spec.attributes.insert("hold", "");
+        arguments(&spec, &BackendConfig::default(), "m").split_off(5).join("|")
+    };
+    assert_eq!(of("comment", "two words"), "--comment|two words m|--hold");
+    assert_eq!(of("--comment", "x"), "--comment|x m|--hold");
+    assert_eq!(of("--comment=x", ""), "--comment|x m|--hold");
+    assert_eq!(of("comm", "x"), "--comment|x m|--hold", "as sbatch understands it");
+    for key in ["comment", "--comment", "--comment="] {
+        assert_eq!(of(key, ""), "--hold", "the script's counts");
+    }
+    assert_eq!(of("constraint", "x"), "--constraint|x|--hold");
+    assert_eq!(of("--container=x", ""), "--container=x|--hold");
+}
+
+#[test]
+fn a_comment_is_one_line() {
+    let site = Site::new();
+    let check = |key: &str, value: &str| {
+        let mut spec = JobSpec::new("x");
+        spec.attributes.insert(key, value);
+        site.slurm.check(&spec, &BackendConfig::default())
+    };
+    for (key, value) in [("comment", "a\nb"), ("--comment=a\u{85}", ""), ("comm", "\x1b")] {
+        assert!(check(key, value).unwrap_err().message().contains("comment"), "{key}");
+    }
+    assert!(check("comment", "a|b ü").is_ok() && check("wckey", "a\nb").is_ok());
 }
 
 #[test]
@@ -117,6 +153,22 @@ fn a_submission_is_accepted_refused_or_unknown() {
     assert!(fs::read_to_string(site.base().join("log/console")).unwrap().contains("invalid partition"));
     site.program("sbatch", "echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1");
     assert!(matches!(submit(), Submission::Unknown(_)));
+    for words in [
+        "Unable to contact slurm controller (receive failure)",
+        "Unable to contact slurm controller (send failure)",
+        "Unable to contact slurm controller (shutdown failure)",
+        "Zero Bytes were transmitted or received",
+        "Message receive failure",
+        "Connection reset by peer",
+        "Unexpected message received",
+    ] {
+        site.program("sbatch", &format!("echo 'sbatch: error: Batch job submission failed: {words}' >&2; exit 1"));
+        assert!(matches!(submit(), Submission::Unknown(_)), "{words}");
+    }
+    for words in ["Unable to contact slurm controller (connect failure)", "Connection refused"] {
+        site.program("sbatch", &format!("echo 'sbatch: error: Batch job submission failed: {words}' >&2; exit 1"));
+        assert!(matches!(submit(), Submission::Refused(_)), "{words}");
+    }
     site.program("sbatch", "kill -9 $$");
     assert!(matches!(submit(), Submission::Unknown(_)));
     site.program("sbatch", "exit 0");
@@ -145,16 +197,38 @@ fn all_runs_are_observed_with_one_query() {
     assert_eq!(site.slurm.observe(&runs).unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
+/// Tasks leave the queue one by one.
+#[test]
+fn an_array_ends_as_its_worst_task_also_if_that_is_forgotten() {
+    let site = Site::new();
+    let phase = || site.slurm.observe(&[run_ref(Some("3"))]).unwrap().remove(0).phase;
+    site.program("sacct", "echo '3_1|FAILED|3:0'; echo '3_2|COMPLETED|0:0'; echo '3_3|RUNNING|0:0'");
+    site.program("squeue", "echo '3_2|COMPLETED|None'; echo '3_3|RUNNING|None'");
+    assert_eq!(phase(), Phase::Running);
+    assert!(!site.dir.path().join("sacct.args").exists(), "it is asked when it can matter");
+    site.program("squeue", "echo '3_2|COMPLETED|None'; echo '3_3|COMPLETED|None'");
+    assert_eq!(phase(), Phase::Ended(State::Failed, "3".into()));
+    site.program("sacct", "exit 1");
+    assert_eq!(phase(), Phase::Ended(State::Completed, String::new()));
+    site.program("squeue", "");
+    site.program("sacct", "echo '3_1|COMPLETED|0:0'; echo '3_3|RUNNING|0:0'");
+    assert_eq!(phase(), Phase::Absent, "its end may have been lost on the way");
+}
+
 #[test]
 fn runs_are_found_by_their_marker() {
     let site = Site::new();
     let base = site.dir.path().join("job");
     let find = |marker: &str| site.slurm.find(&RunRef { marker: marker.into(), base: base.clone(), ..run_ref(None) });
-    site.program("squeue", "echo '11|other'; echo '12|mine'; echo '14|words of theirs too'");
+    site.program(
+        "squeue",
+        "echo '11|other'; echo '12|mine'; echo '14|words of theirs too'; echo '15_[1-2]|a|b or c piped '",
+    );
     assert_eq!(find("mine").unwrap(), None, "it was never sent");
     note_attempt(&base, 2).unwrap();
     assert_eq!(find("mine").unwrap(), Some(NativeId("12".into())));
     assert_eq!(find("too").unwrap(), Some(NativeId("14".into())));
+    assert_eq!(find("piped").unwrap(), Some(NativeId("15".into())));
     assert_eq!(find("nobody's").unwrap_err().kind(), ErrorKind::Timeout, "it may still arrive");
     site.program("sacct", "echo '13|old'");
     assert_eq!(find("old").unwrap(), Some(NativeId("13".into())));

@@ -22,6 +22,8 @@ struct State {
     failures: u32,
     /// Until when it is not asked, and why.
     until: Option<(Instant, Fault)>,
+    /// Since when it has answered whoever has asked.
+    answers: Option<Instant>,
 }
 
 impl Away {
@@ -38,6 +40,11 @@ impl Away {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failures > 0
     }
 
+    /// Since when it has answered whoever has asked; `None`: it has not, the last time.
+    pub(super) fn answers_since(&self) -> Option<Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).answers
+    }
+
     /// Notes what came of asking it.
     pub(super) fn note<T>(&self, outcome: &Result<T, Error>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,12 +54,16 @@ impl Away {
                 let wait = pause(state.failures.min(GROWS), noise());
                 tracing::warn!(%error, failures = state.failures, ?wait, "Slurm's controller does not answer");
                 state.until = Some((Instant::now() + wait, fault_of(error)));
+                state.answers = None;
             }
+            // who was not asked has shown nothing
+            Err(error) if error.is_unasked() => {}
             _ => {
                 if state.failures > 0 {
                     tracing::info!(failures = state.failures, "Slurm's controller answers again");
                 }
-                *state = State::default();
+                let answers = state.answers.or_else(|| Some(Instant::now()));
+                *state = State { answers, ..State::default() };
             }
         }
     }
@@ -98,6 +109,13 @@ fn noise() -> f64 {
 mod tests {
     use super::*;
 
+    impl Away {
+        /// It has answered for so long.
+        pub(in super::super) fn has_answered_for(&self, time: Duration) {
+            self.0.lock().unwrap().answers = Instant::now().checked_sub(time);
+        }
+    }
+
     #[test]
     fn who_is_away_is_left_alone_for_a_moment() {
         let away = Away::default();
@@ -112,6 +130,34 @@ mod tests {
             away.note::<()>(&Err(Error::NoController));
         }
         assert!(away.why(Instant::now()).unwrap().1 <= Duration::from_secs(2));
+    }
+
+    #[test]
+    fn it_answers_since_it_has_last_failed() {
+        let away = Away::default();
+        let refused = || Err(Error::Refused { errno: Errno::ACCESS_DENIED, words: None });
+        assert_eq!(away.answers_since(), None);
+        away.note(&Ok(()));
+        let since = away.answers_since().unwrap();
+        away.note::<()>(&refused());
+        assert_eq!(away.answers_since(), Some(since));
+        away.note::<()>(&Err(Error::NoController));
+        assert_eq!(away.answers_since(), None);
+        away.note(&Ok(()));
+        assert!(away.answers_since().unwrap() > since);
+    }
+
+    #[test]
+    fn who_was_not_asked_has_not_answered() {
+        let away = Away::default();
+        let busy = || Err(Error::Busy { who: "c".into(), within: Duration::ZERO });
+        let unvouched = || Err(Error::NoCredential { source: std::io::ErrorKind::NotFound.into() });
+        away.note::<()>(&busy());
+        assert_eq!(away.answers_since(), None);
+        away.note::<()>(&Err(Error::NoController));
+        away.note::<()>(&busy());
+        away.note::<()>(&unvouched());
+        assert!(away.is_suspect() && away.why(Instant::now()).is_some());
     }
 
     #[test]

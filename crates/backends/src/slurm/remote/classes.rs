@@ -102,6 +102,12 @@ impl Classes {
 }
 
 impl Class {
+    /// One of its own, that shares nothing: `number` is nobody else's.
+    pub(super) fn apart(number: u64) -> Self {
+        // no login has a blank
+        Self { name: format!("apart {number}"), ..Self::default() }
+    }
+
     /// The place of a single job; `None`: so many are asked for that all are to be.
     pub(super) fn single(&self, id: u32, within: Duration) -> Option<Arc<Kept<Jobs>>> {
         let now = Instant::now();

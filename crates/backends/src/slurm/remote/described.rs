@@ -3,11 +3,12 @@
 //!
 //! Nothing is queued twice. A job carries a mark; when its submission was sent is noted before it is sent; and an outcome that is
 //! not known is looked up by the mark before it is sent again. That the controller does not have the job counts only when the
-//! submission can no longer arrive: the token that it came with has expired by then.
+//! submission can no longer arrive: the token that it came with has expired by then; or, where nothing expires on our word, the
+//! controller has answered for so long that it has read whatever was sent before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jobgate_model::{
     Backend, BackendConfig, Cancel, DESCRIBED, Error, ErrorKind, JobSpec, NativeId, Phase, Remark, RunRef, RunRequest,
@@ -15,15 +16,15 @@ use jobgate_model::{
 };
 use jobgate_slurm::cluster::{Fault, Reach};
 use jobgate_slurm::errno::Errno;
-use jobgate_slurm::objects::{Job, JobDesc, JobSubmitRequest};
+use jobgate_slurm::objects::{Job, JobDesc};
 use jobgate_slurm::rpc::Error as RpcError;
 use jobgate_slurm::site::Seen as _;
-use jobgate_slurm::table::{Flags, Num, Reader};
-use jobgate_slurm::version::Version;
 
-use super::super::attempt::{Sent, attempted, note_attempt};
-use super::super::commands::{Accounting, merge, phase};
-use super::ends::{ends, exit, is_lost};
+use super::super::attempt::{attempted, note_attempt};
+use super::super::commands::{Accounting, complete, is_accounting_asked, merge};
+use super::description::{Asked, description};
+use super::ends::{is_earlier, is_lost, parts};
+use super::phases::{began, is_part, number_of, phase_of};
 use super::{Asking, Remote, SlurmPrograms, marker};
 use crate::command::Programs;
 
@@ -31,12 +32,11 @@ use crate::command::Programs;
 const SKEW: u32 = 10;
 /// A controller has certainly saved what it took so many seconds ago.
 const UNSAVED: f64 = 60.0;
-/// Where tokens do not expire on our word, a submission is thought to be under way for so long.
+/// Where tokens do not expire on our word, a submission is thought to be under way for so long, and as long as the controller has
+/// not answered for so long.
 const STRAY: Duration = Duration::from_secs(60);
 /// The number of the signal that cancels.
 const CANCEL: i32 = 9;
-/// A job that was queued earlier than its run was handed over is another one of the same number.
-pub(super) const EARLIER: f64 = 60.0;
 
 /// A real cluster as a place where described jobs run.
 #[derive(Debug)]
@@ -48,10 +48,13 @@ pub struct Described {
     accounting: Option<Accounting>,
 }
 
-/// What is known of a run.
+/// What the controller says of runs, by their numbers.
+#[derive(Default)]
 struct Known {
-    phase: HashMap<String, Phase>,
-    began: Option<f64>,
+    phases: HashMap<String, Phase>,
+    began: HashMap<String, f64>,
+    /// Those that are arrays or heterogeneous jobs.
+    in_parts: HashSet<String>,
 }
 
 impl Described {
@@ -74,11 +77,19 @@ impl Described {
         if owner == jobgate_model::LOCAL { &self.login } else { owner }
     }
 
-    /// So long a submission may be under way.
-    fn window(&self, login: &str) -> Duration {
+    /// How long a submission that was sent so long ago may still be under way. `asked`: when the controller was asked for it, and
+    /// had nothing.
+    fn left(&self, login: &str, age: Duration, asked: Instant) -> Duration {
         let total = self.remote.limits().total;
-        let expires = self.remote.signed_for(login, 1).is_some();
-        if expires { total + Duration::from_secs(u64::from(2 * SKEW)) } else { total + STRAY }
+        if self.remote.signed_for(login, 1).is_some() {
+            // what it came with has expired then, wherever it lies
+            return (total + Duration::from_secs(u64::from(2 * SKEW))).saturating_sub(age);
+        }
+        // A controller that was stopped finds in its sockets what was sent meanwhile, and takes it in any order: it has to have
+        // answered for a while. That was not interrupted if it is so even now.
+        let steady =
+            self.remote.answers_since().map(|since| asked.saturating_duration_since(since)).unwrap_or_default();
+        (total + STRAY).saturating_sub(age.min(steady))
     }
 
     /// `before` is done when there is a credential; `meanwhile`, when the order is on its way.
@@ -153,17 +164,17 @@ impl Described {
         Phase::Absent
     }
 
-    /// What accounting says of runs that have left the queue: whom the site has named for that (`[slurm.accounting]`) is asked in
+    /// What accounting says of runs, and of each of their parts: whom the site has named for that (`[slurm.accounting]`) is asked in
     /// the owner's name; if nobody answers, this cluster's `sacct`, if it is here.
-    fn accounted(&self, login: &str, gone: &[&RunRef]) -> HashMap<String, Phase> {
-        let natives: Vec<String> = gone.iter().filter_map(|run| Some(run.native.as_ref()?.0.clone())).collect();
+    fn accounted(&self, login: &str, runs: &[&RunRef]) -> Vec<(String, Phase)> {
+        let natives: Vec<String> = runs.iter().filter_map(|run| Some(run.native.as_ref()?.0.clone())).collect();
         let numbers: Vec<i64> = natives.iter().filter_map(|native| native.parse().ok()).collect();
         if numbers.is_empty() {
-            return HashMap::new();
+            return Vec::new();
         }
         let told = self.remote.caller_for(login).and_then(|caller| self.remote.records(&caller, &numbers).ok());
-        let by_programs = || self.accounting.as_ref().map(|programs| programs.phases(&natives)).unwrap_or_default();
-        told.map_or_else(by_programs, |records| ends(gone, &records))
+        let by_programs = || self.accounting.as_ref().map(|programs| programs.parts(&natives)).unwrap_or_default();
+        told.map_or_else(by_programs, |records| parts(runs, &records))
     }
 
     /// Calls `each` with every job that this one may see, asked for now.
@@ -178,34 +189,35 @@ impl Described {
         }
     }
 
-    /// What the controller says of runs of one owner, by their numbers.
-    fn ask(&self, login: &str, runs: &[&RunRef]) -> Result<HashMap<String, Known>, Error> {
-        let mut wanted: HashMap<String, (&RunRef, Known)> = HashMap::new();
-        for run in runs {
-            if let Some(native) = &run.native {
-                wanted.insert(native.0.clone(), (run, Known { phase: HashMap::new(), began: None }));
-            }
-        }
+    /// What the controller says of runs of one owner.
+    fn ask(&self, login: &str, runs: &[&RunRef]) -> Result<Known, Error> {
+        let number = |run: &RunRef| run.native.as_ref()?.0.parse::<u32>().ok();
+        let wanted: HashMap<u32, &RunRef> = runs.iter().filter_map(|run| Some((number(run)?, *run))).collect();
+        let ids: Vec<u32> = wanted.keys().copied().collect();
+        let mut known = Known::default();
         let view = self.remote.view_of(login)?;
-        let outcome = view.each_as_it_is(&mut |job| {
-            let Some(id) = number_of(&job) else { return };
-            let Some((run, known)) = wanted.get_mut(&id.to_string()) else { return };
+        let outcome = view.each_of_as_it_is(&ids, &mut |id, job| {
+            let Some(run) = wanted.get(&id).filter(|_| number_of(&job) == Some(id)) else { return };
             let submitted = job.submit_time.and_then(jobgate_slurm::table::Time::seconds).unwrap_or(0) as f64;
             // After a crash a controller may give a number again that it has forgotten.
-            let is_another = marker::is_anothers(&job, &run.marker) || submitted + EARLIER < run.since;
-            if is_another && !marker::is_on(&job, &run.marker) {
+            let is_another = || marker::is_anothers(&job, &run.marker) || is_earlier(submitted, run);
+            if !marker::is_on(&job, &run.marker) && is_another() {
                 return;
             }
+            let native = id.to_string();
             if let Some(began) = began(&job) {
-                known.began = Some(known.began.map_or(began, |earlier| earlier.min(began)));
+                known.began.entry(native.clone()).and_modify(|earlier| *earlier = earlier.min(began)).or_insert(began);
             }
-            merge(&mut known.phase, "", phase_of(&job));
+            if is_part(&job) {
+                known.in_parts.insert(native.clone());
+            }
+            merge(&mut known.phases, &native, phase_of(&job));
         });
         outcome.map_err(unavailable)?;
-        if let Some(why) = view.age().and_then(|age| age.stale) {
-            return Err(unavailable(why));
+        match view.age().and_then(|age| age.stale) {
+            Some(why) => Err(unavailable(why)),
+            None => Ok(known),
         }
-        Ok(wanted.into_iter().map(|(id, (_, known))| (id, known)).collect())
     }
 }
 
@@ -241,13 +253,14 @@ impl Backend for Described {
     }
 
     fn find(&self, run: &RunRef) -> Result<Option<NativeId>, Error> {
-        let Some(Sent { first, last }) = attempted(run) else { return Ok(None) };
+        let Some(sent) = attempted(run) else { return Ok(None) };
         // measured before the question: an answer says nothing of what comes later
-        let now = SystemTime::now();
+        let (now, asked) = (SystemTime::now(), Instant::now());
         let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
-        let (age, oldest) = (since(last), since(first));
+        let (age, oldest) = (since(sent.last), since(sent.first));
+        let login = self.login_of(&run.owner);
         let mut found = None;
-        self.each_job(self.login_of(&run.owner), &mut |job| {
+        self.each_job(login, &mut |job| {
             if marker::is_on(&job, &run.marker) {
                 found = found.or_else(|| number_of(&job));
             }
@@ -255,13 +268,12 @@ impl Backend for Described {
         if let Some(number) = found {
             return Ok(Some(NativeId(number.to_string())));
         }
-        let window = self.window(self.login_of(&run.owner));
-        if age < window {
+        let left = self.left(login, age, asked);
+        if !left.is_zero() {
             let text = "the submission may still reach Slurm's controller; it is looked for again";
-            return Err(Error::new(ErrorKind::Timeout, text).retry_after(window.saturating_sub(age)));
+            return Err(Error::new(ErrorKind::Timeout, text).retry_after(left));
         }
-        let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let unsaved = seconds(first) - 1.0..seconds(last) + UNSAVED;
+        let unsaved = sent.first_seconds() - 1.0..sent.last_seconds() + UNSAVED;
         if self.remote.boot_time().is_some_and(|booted| unsaved.contains(&booted)) {
             let text = "not known whether Slurm ran it: its answer was lost, and its controller was restarted before it saved \
                         what it had taken";
@@ -320,91 +332,24 @@ impl Backend for Described {
                 }
             };
             answered = true;
-            let is_gone = |run: &&&RunRef| {
-                run.native
-                    .as_ref()
-                    .is_some_and(|native| known.get(&native.0).is_none_or(|known| known.phase.is_empty()))
+            let Known { mut phases, began, in_parts } = known;
+            let is_asked = |run: &&&RunRef| {
+                run.native.as_ref().is_some_and(|native| is_accounting_asked(&native.0, &phases, &in_parts))
             };
-            let gone: Vec<&RunRef> = runs.iter().filter(is_gone).copied().collect();
-            let accounted = self.accounted(login, &gone);
+            let asked: Vec<&RunRef> = runs.iter().filter(is_asked).copied().collect();
+            let accounted = self.accounted(login, &asked);
+            complete(&mut phases, &accounted);
             for run in runs {
                 let native = run.native.as_ref().map(|native| native.0.as_str()).unwrap_or_default();
-                let seen = known.get(native);
-                let phase = seen.and_then(|known| known.phase.get("")).or_else(|| accounted.get(native));
                 sightings.push(Sighting {
                     marker: run.marker.clone(),
-                    phase: phase.cloned().unwrap_or_else(|| self.missing(run)),
-                    began: seen.and_then(|known| known.began),
+                    phase: phases.get(native).cloned().unwrap_or_else(|| self.missing(run)),
+                    began: began.get(native).copied(),
                 });
             }
         }
         last.filter(|_| !answered).map_or(Ok(sightings), Err)
     }
-}
-
-/// What was asked for.
-#[derive(Debug)]
-enum Asked {
-    /// A job.
-    Job(Box<JobDesc>),
-    /// A heterogeneous job: what each of its components asks for.
-    Components(Vec<JobDesc>),
-}
-
-impl Asked {
-    fn components(&mut self) -> &mut [JobDesc] {
-        match self {
-            Self::Job(desc) => std::slice::from_mut(desc),
-            Self::Components(components) => components,
-        }
-    }
-}
-
-/// What a job was described as.
-fn description(bytes: &[u8]) -> Result<Asked, Error> {
-    let unreadable =
-        |why: String| Error::internal("the job's description in Slurm's terms is lost, or cannot be read", why);
-    let mut value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
-    let version = value["version"].as_str().and_then(Version::parse);
-    let version = version.ok_or_else(|| unreadable("it has no version".into()))?;
-    let zone = jiff::tz::TimeZone::system();
-    let mut reader = Reader::new(version, value["now"].as_i64().unwrap_or_default(), &zone);
-    let request: JobSubmitRequest = reader.object(value["request"].take());
-    let mut asked = match (request.job, request.jobs) {
-        (None, Some(jobs)) => Asked::Components(jobs),
-        (job, _) => Asked::Job(Box::new(job.unwrap_or_default())),
-    };
-    if let Some(first) = asked.components().first_mut() {
-        first.script = first.script.take().or(request.script);
-    }
-    match reader.problems.first() {
-        Some(problem) => Err(unreadable(format!("{}: {}", problem.source, problem.description))),
-        None => Ok(asked),
-    }
-}
-
-/// The number by which a job is known: for a task, its array's; for a component, its job's.
-fn number_of(job: &Job) -> Option<u32> {
-    let whole = |number: Option<Num<u32>>| number.and_then(Num::number).filter(|number| *number != 0);
-    whole(job.array_job_id).or_else(|| whole(job.het_job_id)).or(job.job_id)
-}
-
-/// When a job began to run, if it did: what was cancelled before it had nodes did not.
-fn began(job: &Job) -> Option<f64> {
-    let is = |word: &str| job.job_state.as_ref().is_some_and(|states| states.has(word));
-    let had_nodes = job.nodes.as_deref().is_some_and(|nodes| !nodes.is_empty());
-    let started = job.start_time.and_then(jobgate_slurm::table::Time::seconds).filter(|second| *second > 0)?;
-    (had_nodes && !is("PENDING") && !is("CONFIGURING")).then_some(started as f64)
-}
-
-fn phase_of(job: &Job) -> Phase {
-    let states: Vec<&str> = job.job_state.iter().flat_map(Flags::iter).collect();
-    // what squeue calls it: the most telling of the words
-    let telling = ["CONFIGURING", "COMPLETING", "REQUEUE_HOLD", "SPECIAL_EXIT"];
-    let word = telling.iter().find(|word| states.contains(word)).copied().or(states.first().copied());
-    let waits = matches!(word, Some("PENDING" | "CONFIGURING" | "REQUEUE_HOLD" | "SPECIAL_EXIT"));
-    let detail = if waits { job.state_reason.clone().unwrap_or_default() } else { exit(job.exit_code.as_ref()) };
-    phase(word.unwrap_or_default(), &detail)
 }
 
 fn unavailable(fault: Fault) -> Error {
@@ -420,81 +365,5 @@ fn failure(asking: Asking) -> Error {
         }
         Asking::Failed(error @ RpcError::Unsendable(_)) => Error::invalid(error.to_string()).numbered(error.errno().0),
         other => unavailable(other.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jobgate_slurm::objects::ExitCode;
-    use jobgate_slurm::table::Time;
-
-    use super::*;
-
-    #[test]
-    fn a_description_is_read_as_the_request_was() {
-        let read = |text: &str| description(text.as_bytes());
-        let one = read(
-            r##"{"version":"v0.0.42","now":1000,"request":{"script":"#!/bin/sh\n","job":{"name":"n","begin_time":"now+60"}}}"##,
-        );
-        let Asked::Job(one) = one.unwrap() else { panic!("it is one job") };
-        assert_eq!((one.name.as_deref(), one.script.as_deref()), (Some("n"), Some("#!/bin/sh\n")));
-        assert_eq!(one.begin_time.and_then(Time::seconds), Some(1060), "as it was meant then");
-        assert_eq!(one.nodes, None, "what was not said is not said");
-        let listed = read(
-            r#"{"version":"v0.0.40","now":1,"request":{"jobs":[{"name":"m"},{"name":"n","script":"own"}],"script":"s"}}"#,
-        );
-        let Asked::Components(parts) = listed.unwrap() else { panic!("it is heterogeneous") };
-        let scripts: Vec<_> = parts.iter().map(|part| (part.name.as_deref(), part.script.as_deref())).collect();
-        assert_eq!(scripts, [(Some("m"), Some("s")), (Some("n"), Some("own"))]);
-        for bad in ["", "{}", r#"{"version":"v0.0.99","request":{}}"#] {
-            assert_eq!(read(bad).unwrap_err().kind(), ErrorKind::Internal, "{bad}");
-        }
-    }
-
-    fn job(states: &[&'static str]) -> Job {
-        Job {
-            job_id: Some(7),
-            job_state: Some(Flags::of(states.iter().copied())),
-            start_time: Some(Time::at(500)),
-            nodes: Some("n1".into()),
-            ..Job::default()
-        }
-    }
-
-    #[test]
-    fn states_are_what_squeue_would_say() {
-        assert_eq!(
-            phase_of(&Job { state_reason: Some("Priority".into()), ..job(&["PENDING"]) }),
-            Phase::Waiting("Priority".into())
-        );
-        assert_eq!(phase_of(&job(&["RUNNING"])), Phase::Running);
-        assert_eq!(phase_of(&job(&["CANCELLED", "COMPLETING"])), Phase::Running, "its processes are still being ended");
-        assert_eq!(phase_of(&job(&["CANCELLED"])), Phase::Ended(State::Canceled, String::new()));
-        let code = |code, signal| Job {
-            exit_code: Some(ExitCode {
-                return_code: Some(Num::Set(code)),
-                signal_id: Some(Num::Set(signal)),
-                ..ExitCode::default()
-            }),
-            ..job(&["FAILED"])
-        };
-        assert_eq!(phase_of(&code(3, 0)), Phase::Ended(State::Failed, "3".into()));
-        assert_eq!(phase_of(&code(0, 9)), Phase::Ended(State::Failed, "-9".into()));
-    }
-
-    #[test]
-    fn what_had_no_node_never_began() {
-        assert_eq!(began(&job(&["RUNNING"])), Some(500.0));
-        assert_eq!(began(&Job { nodes: Some(String::new()), ..job(&["CANCELLED"]) }), None);
-        assert_eq!(began(&job(&["PENDING"])), None, "when it is expected to start");
-    }
-
-    #[test]
-    fn tasks_and_components_go_by_the_number_of_the_whole() {
-        assert_eq!(number_of(&job(&["RUNNING"])), Some(7));
-        let task = Job { array_job_id: Some(Num::Set(5)), ..job(&["RUNNING"]) };
-        assert_eq!(number_of(&task), Some(5));
-        let component = Job { array_job_id: Some(Num::Set(0)), het_job_id: Some(Num::Set(6)), ..job(&["RUNNING"]) };
-        assert_eq!(number_of(&component), Some(6));
     }
 }

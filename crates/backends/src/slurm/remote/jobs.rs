@@ -32,25 +32,42 @@ impl RemoteView {
         self.remote.wire.with_names(|names| jobs.value.each(names, each)).map_err(Fault::from)
     }
 
+    /// Calls `each` with a number of `ids` and what there is of it, as the controller has it. Other jobs are not looked at.
+    pub(super) fn each_of_as_it_is(&self, ids: &[u32], each: &mut dyn FnMut(u32, Job)) -> Answer<()> {
+        let jobs = self.all_jobs()?.clone();
+        let seen = self.remote.wire.with_names(|names| {
+            ids.iter().try_for_each(|id| jobs.value.each_of(*id, names, &mut |job| each(*id, job)))
+        });
+        seen.map_err(Fault::from)
+    }
+
     /// What there is of a job: it, the tasks of the array or the components of the heterogeneous job with this number.
     fn one_job(&self, id: u32) -> Answer<Glimpse<Jobs>> {
         if let Some(glimpse) = self.class.jobs.peek(self.since()) {
             self.note(&glimpse);
             return Ok(glimpse);
         }
-        let Some(kept) = self.class.single(id, self.remote.freshness) else { return self.all_jobs().cloned() };
-        let outcome = self.get(&kept, move |wire, credential, _| {
-            wire.read(|client| client.job(credential, id)).map(|jobs| Fresh::New((jobs, None)))
-        });
-        match outcome {
+        let outcome = match self.class.single(id, self.remote.freshness) {
+            None => self.all_jobs().cloned(),
+            Some(kept) => self.get(&kept, move |wire, credential, _| {
+                wire.read(|client| client.job(credential, id)).map(|jobs| Fresh::New((jobs, None)))
+            }),
+        };
+        let glimpse = match outcome {
             // it may be in an older list
             Err(fault) if matches!(fault.errno, Errno::CONTROLLER_CONNECT | Errno::CONTROLLER_RECEIVE) => {
                 let glimpse = self.class.jobs.peek_any().ok_or_else(|| fault.clone())?;
-                let glimpse = Glimpse { stale: Some(fault), ..glimpse };
+                Glimpse { stale: Some(fault), ..glimpse }
+            }
+            outcome => outcome?,
+        };
+        match &glimpse.stale {
+            // what is not in an older list may be younger than that
+            Some(fault) if !glimpse.value.has(id).map_err(Fault::from)? => Err(fault.clone()),
+            _ => {
                 self.note(&glimpse);
                 Ok(glimpse)
             }
-            outcome => outcome,
         }
     }
 

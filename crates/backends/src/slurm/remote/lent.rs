@@ -1,6 +1,7 @@
 //! What is done for somebody who is not there to ask: with whose word, and within which limits.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jobgate_model::{Error, ErrorKind};
 use jobgate_slurm::rpc::{Credential, Limits};
@@ -23,6 +24,11 @@ impl Remote {
         self.outline().map(|outline| outline.boot_time as f64)
     }
 
+    /// Since when the controller has answered whoever has asked; `None`: it has not, the last time.
+    pub(super) fn answers_since(&self) -> Option<Instant> {
+        self.wire.away.answers_since()
+    }
+
     /// A credential of somebody that is good for so many seconds and no longer; `None` where the site's key is not known.
     pub(super) fn signed_for(&self, login: &str, seconds: u32) -> Option<Credential> {
         self.credentials.sign_for(login, seconds)
@@ -31,7 +37,7 @@ impl Remote {
     /// The cluster as this one sees it.
     pub(super) fn view_of(self: &Arc<Self>, login: &str) -> Result<RemoteView, Error> {
         let caller = self.caller_for(login).ok_or_else(|| nobody_asks_for(login))?;
-        self.view(&caller)
+        self.lent_view(&caller)
             .map_err(|fault| Error::new(ErrorKind::Unavailable, fault.description).numbered(fault.errno.0))
     }
 

@@ -19,13 +19,22 @@ pub(super) fn put(desc: &mut JobDesc, marker: &str) {
 
 /// Whether a job carries this mark.
 pub(super) fn is_on(job: &Job, marker: &str) -> bool {
-    let has = |text: &Option<String>| text.as_deref().is_some_and(|text| last_word(text) == marker);
-    has(&job.comment) || has(&job.extra)
+    carries([&job.comment, &job.extra], marker)
+}
+
+/// Whether one of these texts ends in this mark.
+pub(super) fn carries(texts: [&Option<String>; 2], marker: &str) -> bool {
+    !marker.is_empty() && texts.into_iter().flatten().any(|text| last_word(text) == marker)
 }
 
 /// Whether a job carries a mark, and not this one.
 pub(super) fn is_anothers(job: &Job, marker: &str) -> bool {
-    let mut words = [&job.comment, &job.extra].into_iter().flatten().map(|text| last_word(text));
+    carries_anothers([&job.comment, &job.extra], marker)
+}
+
+/// Whether one of these texts ends in a mark, and not in this one.
+pub(super) fn carries_anothers(texts: [&Option<String>; 2], marker: &str) -> bool {
+    let mut words = texts.into_iter().flatten().map(|text| last_word(text));
     words.any(|word| word != marker && is_marker(word))
 }
 

@@ -6,6 +6,7 @@ mod away;
 mod classes;
 mod credentials;
 mod described;
+mod description;
 mod ends;
 mod jobs;
 mod kept;
@@ -14,6 +15,7 @@ mod marker;
 mod names;
 mod news;
 mod orders;
+mod phases;
 mod view;
 
 use std::collections::BTreeMap;
@@ -36,7 +38,7 @@ use jobgate_slurm::table::Csv;
 
 use crate::accounts::UserEntry;
 use away::Away;
-use classes::Classes;
+use classes::{Class, Classes};
 use credentials::Credentials;
 pub use credentials::Munge;
 pub use described::Described;
@@ -158,8 +160,19 @@ impl Remote {
         &self.wire.client
     }
 
-    /// The cluster as somebody sees it, for one request.
+    /// The cluster as somebody sees it, for one request. What others have read is shown only to who may see it.
     pub fn view(self: &Arc<Self>, caller: &Caller) -> Answer<RemoteView> {
+        if self.credentials.is_accepted(caller) {
+            return self.lent_view(caller);
+        }
+        let credential = self.credentials.of(caller)?;
+        self.learn(&credential);
+        let class = Class::apart(self.wire.number());
+        Ok(RemoteView::new(Arc::clone(self), caller.login.clone(), credential, Arc::new(class)))
+    }
+
+    /// The same for somebody whom the controller has accepted.
+    fn lent_view(self: &Arc<Self>, caller: &Caller) -> Answer<RemoteView> {
         let credential = self.credentials.of(caller)?;
         self.learn(&credential);
         let class = self.classes.of(&caller.login);
@@ -249,7 +262,11 @@ impl Remote {
             // how it is best spoken to
             self.learn(credential);
         }
-        Ok(self.wire.read(ask)?)
+        let outcome = self.wire.read(ask);
+        if outcome.as_ref().is_err_and(Error::is_authentication) {
+            self.credentials.refuse(credential);
+        }
+        Ok(outcome?)
     }
 
     /// Looks whether the controller is there again, before an order is kept waiting by it.
@@ -345,11 +362,18 @@ impl Site for RemoteSite {
             Ok(_) => Ok(()),
             Err(asking) => Err(asking.into()),
         }
-        .inspect(|()| self.0.credentials.remember(caller))
+        .inspect(|()| self.0.credentials.accept(caller))
     }
 
     fn seen_by(&self, caller: &Caller) -> Answer<Arc<dyn Seen>> {
-        self.0.credentials.lend(caller);
+        let credentials = &self.0.credentials;
+        // who is refused here asks for itself, and is told so by the controller
+        if credentials.is_accepted(caller) || self.accepts(caller).is_ok() {
+            credentials.remember(caller);
+        }
         Ok(Arc::new(self.0.view(caller)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,11 @@ impl RemoteView {
         ask: impl FnOnce(&Wire, &Credential, Option<u64>) -> Asked<T> + Send + 'static,
     ) -> Answer<Glimpse<T>> {
         let credential = self.credential.clone();
-        let glimpse = kept.get(&self.remote.wire, self.since(), move |wire, since| ask(wire, &credential, since))?;
+        let outcome = kept.get(&self.remote.wire, self.since(), move |wire, since| ask(wire, &credential, since));
+        if outcome.as_ref().is_err_and(|fault| fault.errno == Errno::AUTHENTICATION) {
+            self.remote.credentials.refuse(&self.credential);
+        }
+        let glimpse = outcome?;
         self.note(&glimpse);
         Ok(glimpse)
     }

@@ -387,35 +387,6 @@ fn any_spoilt_answer_is_an_answer_or_an_error_in_little_memory() {
     assert!(more < LITTLE, "{more} bytes");
 }
 
-/// What says that it is much, and is little: nodes by the million, tasks by the million, cores by the thousand million.
-#[test]
-fn small_answers_that_stand_for_much() {
-    let before = most_memory();
-    let liar = Liar::new(Protocol::V24_11);
-    let bytes = recorded("26.05", "layout-24.11.bin");
-    let mut from = Reader::new(&bytes, Protocol::V24_11);
-    let head = records::JobsHead::read(&mut from).unwrap();
-    let honest = records::Job::read(&mut from).unwrap();
-    let mut there = honest.allocation.0.as_deref().unwrap().there.clone();
-    there.nodes = Text::of("n[1-60000]");
-    (there.sockets, there.cores, there.alike) = (vec![u16::MAX], vec![1], vec![u32::MAX]);
-    let given = records::Given { hosts: u32::MAX, there };
-    let digits = format!("0x{}", "f".repeat(1 << 21));
-    let job = records::Job {
-        allocation: records::Allocation(Some(Box::new(given))),
-        array_tasks: Text::of(&digits),
-        ..honest.clone()
-    };
-    let listing = [packed(Protocol::V24_11, &head), packed(Protocol::V24_11, &job)].concat();
-    liar.says(Kind::JOBS, Kind::JOBS_ARE, listing.clone());
-    liar.says(Kind::JOB, Kind::JOBS_ARE, listing);
-    let begun = Instant::now();
-    fresh(liar.client.jobs(&me(), None), |jobs| jobs.each(Names::NONE, &mut |_| {})).unwrap();
-    assert_eq!(liar.client.resources(&me(), job.id()).unwrap(), []);
-    let (took, more) = (begun.elapsed(), most_memory() - before);
-    assert!(took < Duration::from_secs(10) && more < LITTLE, "{took:?}, {more} bytes");
-}
-
 /// Sends `bytes` to who connects first, and then does what `then` does with the connection.
 fn teller(bytes: Vec<u8>, then: impl FnOnce(TcpStream) + Send + 'static) -> Controller {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -467,3 +438,5 @@ fn endless_answers_end_where_they_were_to_end() {
     let error = asked(teller((1_u32 << 20).to_be_bytes().to_vec(), endless), limits);
     assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
 }
+
+mod much;

@@ -172,13 +172,23 @@ impl Jobs {
     /// Calls `each` with the job of this number, the tasks of the array or the components of the heterogeneous job, in the
     /// controller's order. The others are not looked at, unless this is the first time that anything is.
     pub fn each_of(&self, id: u32, names: Names<'_>, each: &mut dyn FnMut(Job)) -> Result<(), Error> {
-        let found = self.found()?;
-        let places = self.places.get_or_init(|| places(found));
+        let (found, places) = (self.found()?, self.places()?);
         let from = places.partition_point(|(number, _)| *number < id);
         for (_, at) in places[from..].iter().take_while(|(number, _)| *number == id) {
             each(show::job(&self.record(&found[*at as usize])?, self.head.last_backfill, names));
         }
         Ok(())
+    }
+
+    /// Whether [`Jobs::each_of`] has something to tell of this number.
+    pub fn has(&self, id: u32) -> Result<bool, Error> {
+        let places = self.places()?;
+        Ok(places.binary_search_by_key(&id, |(number, _)| *number).is_ok())
+    }
+
+    fn places(&self) -> Result<&Places, Error> {
+        let found = self.found()?;
+        Ok(self.places.get_or_init(|| places(found)))
     }
 
     fn record(&self, found: &Found) -> Result<records::Job<'_>, Error> {

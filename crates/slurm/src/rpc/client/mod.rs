@@ -152,7 +152,8 @@ impl Client {
     /// Asks whoever answered last, and the others if that one cannot be reached or stands by. `body` packs what is asked for.
     ///
     /// Nobody is told to do what somebody else may already have done: another controller is only asked, and another version
-    /// only spoken, if the first has certainly done nothing.
+    /// only spoken, if the first has certainly done nothing. But the next request goes to another one if this one was not
+    /// answered: whoever hangs may have been stepped in for, and who stands by leads back.
     fn ask(&self, credential: &Credential, kind: Kind, body: impl Fn(Protocol) -> Packed) -> Result<Reply, Error> {
         self.ask_while(credential, kind, body, &mut || ())
     }
@@ -171,12 +172,14 @@ impl Client {
             let place = (first + place) % self.controllers.len();
             outcome = self.ask_one(&self.controllers[place], credential, kind, &body, meanwhile);
             match &outcome {
-                Err(error) if error.asks_for_another() => {}
-                _ => {
-                    self.preferred.store(place, Ordering::Relaxed);
-                    break;
+                Err(error) if error.asks_for_another() => continue,
+                Err(error) if error.is_unasked() => {}
+                Err(error) if error.is_unanswered() => {
+                    self.preferred.store((place + 1) % self.controllers.len(), Ordering::Relaxed);
                 }
+                _ => self.preferred.store(place, Ordering::Relaxed),
             }
+            break;
         }
         outcome
     }

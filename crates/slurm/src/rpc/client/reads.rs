@@ -277,11 +277,13 @@ fn read_nodes(
 ) -> Result<Listing<Node>, Malformed> {
     let head = ListHead::read(from)?;
     let hidden = Bits::read(from)?.places();
-    let mut memberships = show::Memberships::of(partitions);
+    // one more than there can be is missed when it is read
+    let most = from.left() / records::Node::LEAST + 1;
+    let seen: Vec<usize> = (0..head.count as usize).filter(|place| !hidden.has(*place)).take(most).collect();
     let mut items = Vec::new();
-    for place in (0..head.count as usize).filter(|place| !hidden.has(*place)) {
+    for partitions in show::memberships(partitions, &seen) {
         let record = records::Node::read(from)?;
-        items.push(show::node(&record, from.protocol(), memberships.take(place), names));
+        items.push(show::node(&record, from.protocol(), partitions, names));
     }
     Ok(Listing { last_update: head.last_update, items })
 }

@@ -276,6 +276,7 @@ fn jobs_are_found_by_the_number_of_any_whole_that_they_are_of() {
             let mut found = Vec::new();
             jobs.each_of(id, Names::NONE, &mut |job| found.push(job)).unwrap();
             assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{id}");
+            assert_eq!(jobs.has(id).unwrap(), !expected.is_empty(), "{id}");
         }
     }
 }
@@ -368,6 +369,31 @@ fn only_those_who_certainly_did_nothing_are_passed_over() {
     assert!(matches!(client(Vec::new()).jobs(&anyone(), None), Err(Error::NoController)));
     let unreachable = client(vec![nobody()]).jobs(&anyone(), None).unwrap_err();
     assert_eq!((unreachable.errno(), unreachable.is_undone()), (Errno::CONTROLLER_CONNECT, true));
+}
+
+#[test]
+fn who_has_not_answered_is_not_asked_first_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hung = Controller { port: listener.local_addr().unwrap().port(), ..nobody() };
+    let (backup, asked) = controller(no_jobs());
+    let limits = Limits { total: Duration::from_millis(500), ..Limits::default() };
+    let client = Client::new(vec![hung, backup], Some(Protocol::V24_11), limits);
+    assert!(matches!(client.jobs(&anyone(), None), Err(Error::Late { .. })), "nobody is told what another was told");
+    assert_eq!(asked.try_iter().count(), 0);
+    client.jobs(&anyone(), None).unwrap();
+    client.jobs(&anyone(), None).unwrap();
+    assert_eq!(asked.try_iter().count(), 2);
+}
+
+#[test]
+fn who_stands_by_leads_back() {
+    let (broken, asked) = controller(vec![0]);
+    let (standby, asked_standby) = controller(result(2027));
+    let client = client(vec![broken, standby]);
+    for _ in 0..2 {
+        assert!(matches!(client.jobs(&anyone(), None), Err(Error::Broken { .. })));
+    }
+    assert_eq!((asked.try_iter().count(), asked_standby.try_iter().count()), (2, 1));
 }
 
 #[test]

@@ -2,6 +2,14 @@
 
 use super::number::NO_VAL;
 use super::{Malformed, Reader, Text, Wire, Writer};
+use crate::array::GREATEST_MAX_ARRAY_SIZE;
+
+/// A digit stands for so many bits.
+const OF_DIGIT: usize = 4;
+/// Bitmaps may be filled up to whole words of so many bits.
+const WORD: usize = 64;
+/// No array has a task, and nothing else that is counted one by one a number, behind this one.
+const MOST: u32 = GREATEST_MAX_ARRAY_SIZE;
 
 /// A bitmap, or none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,7 +21,17 @@ impl<'a> Wire<'a> for Bits<'a> {
     fn read(from: &mut Reader<'a>) -> Result<Self, Malformed> {
         match from.u32()? {
             NO_VAL => Ok(Self(None)),
-            count => Ok(Self(Some((count, Text::read(from)?)))),
+            bits => {
+                let at = from.at();
+                let hex = Text::read(from)?;
+                let digits = hex.length();
+                // what has no bit is not expanded
+                let most = (bits as usize).div_ceil(WORD) * WORD / OF_DIGIT + "0x".len();
+                if digits > most {
+                    return Err(Malformed::Digits { at, bits, digits });
+                }
+                Ok(Self(Some((bits, hex))))
+            }
         }
     }
 
@@ -35,6 +53,35 @@ impl Bits<'_> {
     }
 }
 
+/// A bitmap whose places are shown one by one, or as ranges: tasks of an array, sizes, devices. One that is longer than Slurm's
+/// limits allow is refused, as it stands for much more than it is itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::rpc) struct FewBits<'a>(Bits<'a>);
+
+impl<'a> Wire<'a> for FewBits<'a> {
+    const LEAST: usize = Bits::LEAST;
+
+    fn read(from: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let at = from.at();
+        let bits = Bits::read(from)?;
+        match bits.0 {
+            Some((bits, _)) if bits > MOST => Err(Malformed::Bits { at, bits }),
+            _ => Ok(Self(bits)),
+        }
+    }
+
+    fn write(&self, to: &mut Writer) {
+        self.0.write(to);
+    }
+}
+
+impl FewBits<'_> {
+    /// Where its bits are; `None`: there is no bitmap.
+    pub(in crate::rpc) fn places(self) -> Option<Places> {
+        self.0.0.map(|(_, hex)| Places::of_hex(hex))
+    }
+}
+
 /// The places of a bitmap's bits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::rpc) struct Places(Vec<u8>);
@@ -51,7 +98,7 @@ impl Places {
 
     /// How many places there are, set or not: a bitmap is written with all of its digits.
     pub(in crate::rpc) fn room(&self) -> usize {
-        self.0.len() * 4
+        self.0.len() * OF_DIGIT
     }
 
     /// Whether the bit at `place` is set.
@@ -61,7 +108,7 @@ impl Places {
 
     /// The places that are set, in order.
     pub(in crate::rpc) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.0.len() * 4).filter(|place| self.has(*place))
+        (0..self.room()).filter(|place| self.has(*place))
     }
 
     /// Runs of neighbours: first and last of each.

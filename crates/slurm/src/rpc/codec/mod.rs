@@ -10,7 +10,7 @@ mod reader;
 mod wire;
 mod writer;
 
-pub(super) use bits::{Bits, Places, runs_text};
+pub(super) use bits::{Bits, FewBits, Places, runs_text};
 pub(super) use layout::layout;
 pub(super) use number::{NO_VAL, NO_VAL8, NO_VAL16, NO_VAL64, num16, num32, num64, real};
 pub use reader::Malformed;

@@ -42,6 +42,24 @@ pub enum Malformed {
         /// What it is.
         found: u8,
     },
+    /// A bitmap has more digits than its bits need.
+    #[error("the bitmap at byte {at} has {digits} digits for {bits} bits")]
+    Digits {
+        /// Where it begins.
+        at: usize,
+        /// How many bits it is said to have.
+        bits: u32,
+        /// How many digits it has.
+        digits: usize,
+    },
+    /// A bitmap has more bits than there can be things of its kind.
+    #[error("the bitmap at byte {at} has {bits} bits, which are more than there can be")]
+    Bits {
+        /// Where it begins.
+        at: usize,
+        /// How many bits it is said to have.
+        bits: u32,
+    },
     /// There is more than the message.
     #[error("{left} bytes are left over")]
     Leftover {

@@ -62,6 +62,20 @@ fn bitmaps_count_from_their_last_digit() {
 }
 
 #[test]
+fn bitmaps_have_no_more_digits_than_bits() {
+    let packed = |bits: u32, hex: &str| [&bits.to_be_bytes()[..], &written(&Text::of(hex))].concat();
+    let padded = format!("0x{}", "0".repeat(16));
+    assert!(read::<Bits<'_>>(&packed(3, &padded)).is_ok(), "filled up to a word");
+    let long = format!("0x1{}", "0".repeat(16));
+    assert_eq!(read::<Bits<'_>>(&packed(64, &long)), Err(Malformed::Digits { at: 4, bits: 64, digits: 19 }));
+    assert!(read::<Bits<'_>>(&packed(65, &long)).is_ok());
+    let few = |bits: u32| read::<FewBits<'_>>(&packed(bits, "0x6")).map(|few| few.places().unwrap().runs());
+    assert_eq!(few(4_000_001), Ok(vec![(1, 2)]));
+    assert_eq!(few(4_000_002), Err(Malformed::Bits { at: 0, bits: 4_000_002 }));
+    assert_eq!(read::<FewBits<'_>>(b"\xff\xff\xff\xfe").unwrap().places(), None);
+}
+
+#[test]
 fn the_greatest_numbers_mean_unset_and_infinite() {
     use crate::table::Num;
     assert_eq!((num16(0xfffe), num16(0xffff), num16(7)), (Num::Unset, Num::Infinite, Num::Set(7)));

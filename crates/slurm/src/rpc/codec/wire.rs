@@ -94,6 +94,11 @@ impl<'a> Text<'a> {
         self.get().map(Cow::into_owned)
     }
 
+    /// How many bytes it has.
+    pub(super) fn length(self) -> usize {
+        self.0.map_or(0, <[u8]>::len)
+    }
+
     /// Whether there is none, or an empty one.
     pub(in crate::rpc) fn is_empty(self) -> bool {
         self.0.is_none_or(<[u8]>::is_empty)

@@ -18,6 +18,8 @@ const ENCODE: u8 = 2;
 const ENCODED: u8 = 3;
 /// The daemon's own choice, of a cipher, a digest and a compression.
 const CHOOSE: u8 = 1;
+/// It is good for as long as the daemon thinks fit.
+pub(super) const USUAL: u32 = 0;
 /// Anybody may look into it.
 const ANYBODY: u32 = u32::MAX;
 

@@ -1,7 +1,7 @@
 //! Jobs.
 
 use super::{Allocation, StepId};
-use crate::rpc::codec::{Bits, Flagged, Malformed, Marked, Reader, Text, Wire, Writer, layout};
+use crate::rpc::codec::{Bits, FewBits, Flagged, Malformed, Marked, Reader, Text, Wire, Writer, layout};
 
 layout! {
     /// A job.
@@ -131,7 +131,7 @@ layout! {
         cpu_maximum: u32;
         cpu_minimum: u32;
         dependency: Text<'a>;
-        size: Bits<'a>;
+        size: FewBits<'a>;
         nice: u32;
         tasks_per_node: u16;
         tasks_per_tres: u16;

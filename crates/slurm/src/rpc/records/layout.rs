@@ -1,6 +1,6 @@
 //! What a running job was given, as releases since 25.11 tell it.
 
-use crate::rpc::codec::{Bits, Flagged, Text, layout};
+use crate::rpc::codec::{FewBits, Flagged, Text, layout};
 
 layout! {
     /// What it was given of a node.
@@ -19,6 +19,6 @@ layout! {
         name: Text<'a>;
         kind: Text<'a>;
         count: u64;
-        places: Flagged<Bits<'a>>;
+        places: Flagged<FewBits<'a>>;
     }
 }

@@ -1,7 +1,7 @@
 //! What is to be done.
 
 use super::StepId;
-use crate::rpc::codec::{Bits, Malformed, NO_VAL, NO_VAL16, NO_VAL64, Reader, Text, Wire, Writer, layout};
+use crate::rpc::codec::{FewBits, Malformed, NO_VAL, NO_VAL16, NO_VAL64, Reader, Text, Wire, Writer, layout};
 
 layout! {
     /// A signal for a job. The job is named by its text: a number, or `array_task`.
@@ -38,7 +38,7 @@ layout! {
         step: StepId;
         array_task: u32;
         het_offset: u32;
-        tasks: Bits<'a>;
+        tasks: FewBits<'a>;
         job: u32;
         sibling: Text<'a>;
     }

@@ -1,6 +1,6 @@
 //! States of jobs.
 
-use crate::rpc::codec::{Bits, Malformed, Reader, Wire, Writer, layout};
+use crate::rpc::codec::{FewBits, Malformed, Reader, Wire, Writer, layout};
 
 layout! {
     /// The state of a job, or of the tasks of an array that are alike.
@@ -15,7 +15,7 @@ layout! {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::rpc) enum Part<'a> {
     /// An array: its number, the task's number, and tasks that wait together.
-    Array { id: u32, task: u32, tasks: Bits<'a> },
+    Array { id: u32, task: u32, tasks: FewBits<'a> },
     /// A heterogeneous job, or nothing (0).
     Whole { het_job: u32 },
 }
@@ -32,7 +32,7 @@ impl<'a> Wire<'a> for Part<'a> {
     fn read(from: &mut Reader<'a>) -> Result<Self, Malformed> {
         match from.u32()? {
             0 => Ok(Self::Whole { het_job: from.u32()? }),
-            id => Ok(Self::Array { id, task: from.u32()?, tasks: Bits::read(from)? }),
+            id => Ok(Self::Array { id, task: from.u32()?, tasks: FewBits::read(from)? }),
         }
     }
 

@@ -244,7 +244,8 @@ fn show_details(record: &records::Job<'_>, shown: &mut Job) {
     shown.cpu_frequency_maximum = Some(num32(details.cpu_maximum));
     shown.cpu_frequency_minimum = Some(num32(details.cpu_minimum));
     shown.dependency = details.dependency.string();
-    shown.job_size_str = Some(details.size.places().runs().iter().map(|run| runs_text(&[*run])).collect());
+    let sizes = details.size.places().unwrap_or_default();
+    shown.job_size_str = Some(sizes.runs().iter().map(|run| runs_text(&[*run])).collect());
     shown.nice = nice(details.nice);
     shown.tasks_per_node = Some(num16(details.tasks_per_node));
     shown.tasks_per_tres = Some(num16(details.tasks_per_tres));

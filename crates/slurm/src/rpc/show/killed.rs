@@ -24,7 +24,7 @@ fn selected(record: &records::Killed<'_>) -> String {
         return String::new();
     }
     let mut text = record.step.job.to_string();
-    let tasks = record.tasks.places().runs();
+    let tasks = record.tasks.places().unwrap_or_default().runs();
     if !tasks.is_empty() {
         return format!("{text}_[{}]", runs_text(&tasks));
     }

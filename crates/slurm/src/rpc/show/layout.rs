@@ -30,7 +30,7 @@ fn gres(record: &records::GresLayout<'_>) -> NodeGresLayout {
         name: Some(record.name.string().unwrap_or_default()),
         kind: record.kind.string(),
         count: wide(record.count),
-        index: record.places.0.map(|places| runs_text(&places.places().runs())),
+        index: record.places.0.map(|places| runs_text(&places.places().unwrap_or_default().runs())),
     }
 }
 

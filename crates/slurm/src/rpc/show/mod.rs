@@ -23,7 +23,7 @@ pub(super) use job::{evaluated, exit_code, is_of_last_round, job, lacks_login, m
 pub(super) use killed::killed;
 pub(super) use layout::{layout, layout_of};
 pub(super) use license::license;
-pub(super) use node::{Memberships, node};
+pub(super) use node::{memberships, node};
 pub(super) use partition::partition;
 pub(super) use ping::ping;
 pub(super) use reservation::reservation;

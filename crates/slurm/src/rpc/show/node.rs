@@ -7,29 +7,22 @@ use crate::table::{EmptyObject, Flags, Num};
 
 use super::{Names, csv, int, time, wide};
 
-/// Which partitions each node is in, by the node's place in the controller's table.
-#[derive(Debug, Default)]
-pub(in crate::rpc) struct Memberships(Vec<Vec<String>>);
+/// No partition has a longer name.
+const LONGEST_NAME: usize = 1024;
 
-impl Memberships {
-    /// Those in these partitions.
-    pub(in crate::rpc) fn of(partitions: &[records::Partition<'_>]) -> Self {
-        let mut all = Vec::new();
-        for partition in partitions {
-            for place in partition.node_places.places().iter() {
-                if all.len() <= place {
-                    all.resize_with(place + 1, Vec::new);
-                }
-                all[place].extend(partition.name.string());
+/// Which partitions each node is in, of those at these places of the controller's table, which are in order. What a partition says
+/// of other places is passed over: there are no such nodes.
+pub(in crate::rpc) fn memberships(partitions: &[records::Partition<'_>], nodes: &[usize]) -> Vec<Vec<String>> {
+    let mut all = vec![Vec::new(); nodes.len()];
+    for partition in partitions {
+        let Some(name) = partition.name.string().filter(|name| name.len() <= LONGEST_NAME) else { continue };
+        for place in partition.node_places.places().iter() {
+            if let Ok(node) = nodes.binary_search(&place) {
+                all[node].push(name.clone());
             }
         }
-        Self(all)
     }
-
-    /// Those of the node at `place`.
-    pub(in crate::rpc) fn take(&mut self, place: usize) -> Vec<String> {
-        self.0.get_mut(place).map(std::mem::take).unwrap_or_default()
-    }
+    all
 }
 
 /// A node as the API shows it.

@@ -169,13 +169,13 @@ fn nodes_and_partitions() {
         let shown: Vec<_> = partitions.iter().map(|record| partition(record, recorded.protocol)).collect();
         recorded.same("partitions", &recorded.render(&shown), &recorded.shown("partitions"));
 
-        let mut memberships = Memberships::of(&partitions);
         let nodes: Vec<_> = recorded.records("nodes", |from, to| {
             let head: records::ListHead = head(from, to);
             // nobody hides a node from an administrator
             assert_eq!(next::<Bits<'_>>(from, to).places().iter().count(), 0);
-            let one = |place| node(&next(from, to), recorded.protocol, memberships.take(place), NAMES);
-            (0..head.count as usize).map(one).collect::<Vec<_>>()
+            let all: Vec<usize> = (0..head.count as usize).collect();
+            let one = |partitions| node(&next(from, to), recorded.protocol, partitions, NAMES);
+            memberships(&partitions, &all).into_iter().map(one).collect::<Vec<_>>()
         });
         recorded.same("nodes", &recorded.render(&nodes), &recorded.shown("nodes"));
     }

@@ -17,8 +17,8 @@ pub(in crate::rpc) fn states(record: &records::State<'_>, each: &mut dyn FnMut(J
         records::Part::Array { id: array, task, tasks } => {
             let of =
                 |task: i64| JobState { id, array: Some((i64::from(*array), task)), component: None, states: states() };
-            let waiting = tasks.places();
-            if tasks.0.is_some() && waiting.iter().next().is_some() {
+            let waiting = tasks.places().unwrap_or_default();
+            if waiting.iter().next().is_some() {
                 waiting.iter().for_each(|task| each(of(task as i64)));
             } else if *task < NO_VAL {
                 each(of(i64::from(*task)));
