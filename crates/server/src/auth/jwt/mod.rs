@@ -118,10 +118,10 @@ impl Issuers {
         }
         let by_slurm = self.by_slurm(token, issuer.is_some(), now, may_ask).await;
         match (by_slurm, chosen) {
-            // one of Slurm's keys has signed it
             (Err(Refusal::Exhausted(error)), Some(chosen)) => {
                 self.by(chosen, token, now).await.map_err(|_| Refusal::Exhausted(error))
             }
+            // one of Slurm's keys has signed it
             (Err(refusal), Some(chosen)) if !matches!(refusal, Refusal::Expired | Refusal::Away(_)) => {
                 self.by(chosen, token, now).await
             }

@@ -83,6 +83,7 @@ impl SlurmIssuer {
             _ => Refusal::Wrong(refusal.to_string()),
         })
     }
+
     /// Asks a cluster's controller about a token. Gives what the token says, and until when that counts without asking again.
     /// `may_ask`: whether its bearer may have that done; it is asked last, so that of many at once those that wait see what became
     /// of those before.
