@@ -9,12 +9,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::audit::Audit;
-use crate::auth::{Backends, Further, Gatekeeper};
+use crate::auth::{Behind, Gatekeeper, RunsAs, SlurmKeys};
 use crate::autosubmit::Autosubmit;
+use crate::bodies::Bodies;
 use crate::buckets::Damper;
 use crate::metrics::Metrics;
 use crate::psik::Listings;
-use crate::slurm::Slurm;
+use crate::slurm::{Shown, Slurm, SlurmSettings};
 use crate::{Limits, Settings};
 
 /// So many hand-overs to batch systems run at the same time.
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) audit: Audit,
     pub(crate) damper: Damper,
     pub(crate) limits: Limits,
+    pub(crate) bodies: Bodies,
     pub(crate) metrics: Metrics,
     pub(crate) listings: Listings,
     pub(crate) slurm: Option<Arc<Slurm>>,
@@ -45,12 +47,10 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(engine: Arc<Engine>, settings: &Settings) -> Self {
-        let backends = backends(&engine, settings);
-        let clusters = settings
-            .clusters
-            .iter()
-            .map(|cluster| Further { keys: cluster.keys.clone(), backends: in_queue(&engine, &cluster.shown.backend) });
-        let gatekeeper = Gatekeeper::new(settings.mode, &settings.hosts, &settings.auth, backends, clusters.collect());
+        let backends = engine.places().iter().map(|place| place.name.clone()).collect();
+        let main = behind(&engine, &settings.auth.slurm_keys, settings.slurm.as_ref());
+        let clusters = settings.clusters.iter().map(|one| behind(&engine, &one.keys, Some(&one.shown))).collect();
+        let gatekeeper = Gatekeeper::new(settings.mode, &settings.hosts, &settings.auth, backends, main, clusters);
         let audit = Audit::new(&settings.audit);
         let autosubmit = settings.autosubmit.clone().map(|settings| Arc::new(Autosubmit::new(settings)));
         let answers = autosubmit.as_ref().map(|autosubmit| &autosubmit.answers.again);
@@ -61,6 +61,7 @@ impl App {
             audit,
             damper: Damper::default(),
             limits: settings.limits.clone(),
+            bodies: Bodies::new(settings.limits.bodies.max(settings.limits.json_body), settings.limits.body_timeout),
             listings: Listings::new(settings.limits.listing_cache),
             slurm: settings.slurm.clone().map(|slurm| Arc::new(Slurm::new(slurm))),
             clusters: settings.clusters.iter().cloned().map(|one| Arc::new(Slurm::further(one))).collect(),
@@ -116,11 +117,15 @@ impl App {
     }
 }
 
-/// The names of backends, and which of them are behind Slurm's dialect.
-fn backends(engine: &Engine, settings: &Settings) -> Backends {
-    Backends {
-        all: engine.places().iter().map(|place| place.name.clone()).collect(),
-        slurm: settings.slurm.as_ref().map(|slurm| in_queue(engine, &slurm.backend)).unwrap_or_default(),
+/// What the gate has to know of a cluster of Slurm's.
+fn behind(engine: &Engine, keys: &SlurmKeys, cluster: Option<&SlurmSettings>) -> Behind {
+    Behind {
+        keys: keys.clone(),
+        backends: cluster.map(|one| in_queue(engine, &one.backend)).unwrap_or_default(),
+        runs_as: match cluster.map(|one| &one.cluster) {
+            Some(Shown::Real(_)) => RunsAs::Owner,
+            Some(Shown::Embedded(_)) | None => RunsAs::Gateway,
+        },
     }
 }
 

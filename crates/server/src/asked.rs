@@ -53,6 +53,11 @@ impl Asked {
         }
     }
 
+    /// The same where there is no dialect but Slurm's: it answers also what matches no route, and finds the operation by the path.
+    pub(crate) fn of_slurm(method: &Method, path: &str) -> Self {
+        slurm(method, path)
+    }
+
     fn nothing(method: &Method) -> Self {
         Self { dialect: "gateway", method: method.clone(), route: None, job: None, effect: Effect::Reads }
     }

@@ -86,6 +86,11 @@ impl Buckets {
         Ok(())
     }
 
+    /// Whether there is one to be taken, or how long to wait.
+    pub(crate) fn look(&self, rate: Rate, whose: &str, now: Duration) -> Result<(), Duration> {
+        self.full.get(whose).map_or(Ok(()), |full| rate.take(*full, now).map(drop))
+    }
+
     fn forget(&mut self, now: Duration) {
         self.full.retain(|_, full| *full > now);
         if self.full.len() >= self.most {

@@ -12,6 +12,7 @@ mod asked;
 mod audit;
 mod auth;
 mod autosubmit;
+mod bodies;
 mod buckets;
 mod cors;
 mod files;

@@ -34,7 +34,11 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-    let asked = Asked::of(&method, request.uri().path(), Some(route).filter(|route| *route != UNMATCHED));
+    let asked = match route {
+        UNMATCHED if app.gatekeeper.speaks_slurm_only() => Asked::of_slurm(&method, request.uri().path()),
+        UNMATCHED => Asked::of(&method, request.uri().path(), None),
+        route => Asked::of(&method, request.uri().path(), Some(route)),
+    };
     let (peer, trail) = (request.extensions().get::<Peer>().copied(), Trail::default());
     let wire = request.extensions().get::<Arc<Door>>().map_or(Wire::Clear, |door| door.wire);
     request.extensions_mut().insert(trail.clone());

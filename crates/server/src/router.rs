@@ -24,6 +24,9 @@ use crate::psik::{Dialect, Psik, error, routes};
 use crate::shared::Around;
 use crate::slurm::{self, SlurmApp};
 
+/// Bytes of a body in Autosubmit's dialect, where nobody has more to say than some settings.
+const AUTOSUBMIT_BODY: usize = 1 << 20;
+
 /// The whole product.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes {
@@ -70,7 +73,7 @@ fn every_dialect(app: &Arc<App>) -> Router {
         all = all.merge(gated(app, Audience::Slurm(cluster), slurm_dialect(shared)));
     }
     if let Some(shared) = autosubmit(app) {
-        all = all.merge(autosubmit::dialect(&shared, false));
+        all = all.merge(autosubmit::dialect(&shared, false).layer(Around(DefaultBodyLimit::max(AUTOSUBMIT_BODY))));
     }
     let unmatched = Router::new().fallback(async || error::not_found());
     around(app, all.merge(gated(app, Audience::Public, unmatched)))
@@ -80,7 +83,7 @@ fn every_dialect(app: &Arc<App>) -> Router {
 fn autosubmit_alone(app: &Arc<App>) -> Router {
     let mut all = gated(app, Audience::Anyone, Router::new().route("/healthz", get(pages::health)));
     if let Some(shared) = autosubmit(app) {
-        all = all.merge(autosubmit::dialect(&shared, true));
+        all = all.merge(autosubmit::dialect(&shared, true).layer(Around(DefaultBodyLimit::max(AUTOSUBMIT_BODY))));
     }
     around(app, all)
 }

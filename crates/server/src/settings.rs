@@ -4,8 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::autosubmit::AutosubmitSettings;
-use crate::slurm::{FurtherCluster, SlurmSettings};
+use crate::slurm::{FurtherCluster, MOST_THREADS, SlurmSettings};
 use crate::{AuditSettings, AuthSettings, Listener, Mode};
+
+/// So many threads for what blocks there are by default (tokio's).
+const BLOCKING: usize = 512;
 
 /// Where to listen, whom to admit, and how much of anything is too much.
 #[derive(Debug, Clone)]
@@ -50,6 +53,14 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// How many threads the runtime needs for what blocks: as many as it has by itself, which suffices for one cluster and all else,
+    /// and what further clusters may occupy. Threads that are not needed are not there.
+    pub fn blocking_threads(&self) -> usize {
+        BLOCKING + self.clusters.len() * MOST_THREADS
+    }
+}
+
 /// Who may open a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketAccess {
@@ -73,6 +84,8 @@ pub enum ClearText {
 pub struct Limits {
     /// Bytes of a JSON body.
     pub json_body: usize,
+    /// Bytes of all JSON bodies together that have come and are not done with, not counting small ones.
+    pub bodies: usize,
     /// Bytes of one upload request; `None`: any size.
     pub upload: Option<u64>,
     /// Open connections; more wait in the kernel's queue.
@@ -93,6 +106,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             json_body: 16 << 20,
+            bodies: 256 << 20,
             upload: None,
             connections: 512,
             header_timeout: Duration::from_secs(30),

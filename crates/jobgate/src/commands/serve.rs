@@ -79,6 +79,7 @@ pub(super) fn until_told(
     printer: &mut Printer,
 ) -> anyhow::Result<Exit> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.max_blocking_threads(settings.blocking_threads());
     if let Some(threads) = threads {
         runtime.worker_threads(threads);
     }

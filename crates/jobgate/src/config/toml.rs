@@ -199,6 +199,7 @@ impl ServerLimits {
         let lasting = |given: Option<Lasting>, default| given.map_or(default, |lasting| lasting.0);
         Limits {
             json_body: bytes(self.json_body, default.json_body),
+            bodies: default.bodies,
             upload: self.upload.map_or(default.upload, |bytes| Some(bytes.0).filter(|bytes| *bytes > 0)),
             connections: self.connections.unwrap_or(default.connections),
             header_timeout: lasting(self.header_timeout, default.header_timeout),

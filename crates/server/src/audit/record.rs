@@ -54,11 +54,12 @@ pub(crate) fn records(
         audit.record(record(event));
     }
     if worth {
-        audit.record(record(Event::Request {
-            dialect: asked.dialect,
-            method: asked.method.to_string(),
-            route: asked.route.clone().unwrap_or_else(|| "unmatched".into()),
-        }));
+        let route = asked.route.clone().unwrap_or_else(|| "unmatched".into());
+        let route = match known.acts_as {
+            Some(user) => format!("{route} as {user}"),
+            None => route,
+        };
+        audit.record(record(Event::Request { dialect: asked.dialect, method: asked.method.to_string(), route }));
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Trail(Arc<Mutex<Known>>);
 pub(super) struct Known {
     /// Who asks; `None`: nobody came through the gate.
     pub(super) asker: Option<Principal>,
+    /// As whom, if that is somebody else.
+    pub(super) acts_as: Option<String>,
     /// The job that the answer names.
     pub(super) job: Option<String>,
     /// What was done besides.
@@ -40,6 +42,11 @@ impl Trail {
     /// Says who asks.
     pub(crate) fn is(&self, principal: &Principal) {
         self.lock().asker = Some(principal.clone());
+    }
+
+    /// Says that who asks acts as somebody else.
+    pub(crate) fn acts_as(&self, principal: &Principal) {
+        self.lock().acts_as = Some(principal.name.clone());
     }
 
     /// Says which job was made.

@@ -100,8 +100,8 @@ fn path(raw: &str, dialect: Dialect) -> Option<String> {
     Some(format!("/{}{end}", parts.join("/")))
 }
 
-/// Slurm has reads that act. They are found as `slurm/dispatch.rs` finds them: by the path as it came.
-fn access(method: &Method, raw: &str, dialect: Dialect) -> Access {
+/// What a request does. Slurm has reads that act. They are found as `slurm/dispatch.rs` finds them: by the path as it came.
+pub(super) fn access(method: &Method, raw: &str, dialect: Dialect) -> Access {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Access::Write;
     }

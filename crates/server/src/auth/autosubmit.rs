@@ -211,7 +211,7 @@ async fn standing(gate: &Gatekeeper, door: &Door, peer: &Peer, parts: &Parts, no
     if bearer(&parts.headers).is_none() && !by_itself {
         return Standing::Nobody;
     }
-    match identify::identify(gate, door, peer, parts, now).await {
+    match identify::identify(gate, door, peer, parts, Dialect::Autosubmit, now).await {
         Standing::Refused(_) => Standing::Refused(unauthorized()),
         other => other,
     }

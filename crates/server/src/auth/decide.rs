@@ -30,7 +30,7 @@ pub(super) fn allow(
     now: i64,
 ) -> Result<(), Error> {
     // first, because it costs least
-    gate.rates.known(&identity.principal, parts.extensions.get::<Asked>())?;
+    gate.rates.known(identity.in_person(), parts.extensions.get::<Asked>())?;
     let policy = gate.policy.current();
     if identity.token.is_none() && !policy.is_own() {
         return Ok(());
@@ -38,7 +38,7 @@ pub(super) fn allow(
     // psik_api's words
     let forbidden = || Error::new(ErrorKind::Forbidden, "Forbidden");
     let question = about::question(identity, parts, dialect, now).ok_or_else(forbidden)?;
-    match judge(&policy, identity.token.as_deref(), &question, &gate.backends.all) {
+    match judge(&policy, identity.token.as_deref(), &question, &gate.backends) {
         Ok(allowed) => narrow(&mut identity.principal, allowed.backends),
         Err(why) => {
             tracing::info!(who = identity.principal.name, operation = question.operation, %why, "forbidden");

@@ -11,6 +11,7 @@ use jobgate_slurm::site::Token;
 
 use super::biscuit::Verified;
 use super::certificate::Subject;
+use super::decide::Dialect;
 use super::names::Vouching;
 use super::token::{bearer, is_token};
 use super::tokens::Refusal;
@@ -30,6 +31,8 @@ pub(crate) struct Identity {
     pub(crate) token: Option<Arc<Verified>>,
     /// The token of Slurm's that it brought: a real cluster's controller knows it, too.
     pub(crate) slurm_token: Option<Token>,
+    /// The administrator who asks, where the principal is somebody as whom that one acts.
+    pub(crate) behind: Option<Principal>,
     /// Whose word it is that this is its name: a token that it is given says so, too.
     pub(crate) vouching: Vouching,
 }
@@ -37,7 +40,20 @@ pub(crate) struct Identity {
 impl Identity {
     /// Somebody who brought no biscuit, and whom others call so. `client` may be empty: then it is the connection's address.
     pub(crate) fn new(principal: Principal, client: String) -> Self {
-        Self { principal, client, serial: String::new(), token: None, slurm_token: None, vouching: Vouching::Others }
+        Self {
+            principal,
+            client,
+            serial: String::new(),
+            token: None,
+            slurm_token: None,
+            behind: None,
+            vouching: Vouching::Others,
+        }
+    }
+
+    /// Who really asks: that one is recorded, and charged with what it costs.
+    pub(crate) fn in_person(&self) -> &Principal {
+        self.behind.as_ref().unwrap_or(&self.principal)
     }
 
     /// The same, who has come by this connection: a token alone does not say how psik_api calls its bearer.
@@ -82,20 +98,27 @@ pub(super) fn welcome(
     Ok(())
 }
 
-/// Who asks.
-pub(super) async fn identify(gate: &Gatekeeper, door: &Door, peer: &Peer, parts: &Parts, now: i64) -> Standing {
+/// Who asks in a dialect that is not Slurm's.
+pub(super) async fn identify(
+    gate: &Gatekeeper,
+    door: &Door,
+    peer: &Peer,
+    parts: &Parts,
+    dialect: Dialect,
+    now: i64,
+) -> Standing {
     if let Some(text) = bearer(&parts.headers) {
-        match gate.tokens.check(door, text, now).await {
+        match gate.main.tokens.check(door, text, now, || gate.rates.may_fail(peer)).await {
             Ok(identity) => return Standing::Known(identity.by(door, peer, parts)),
             // In psik's local mode the header is ignored: clients carry tokens of other gateways in it.
             Err(Refusal::Foreign(_)) if door.admits(Established::Local) => {}
             Err(refusal) => {
                 tracing::info!(%refusal, "a token is refused");
-                return Standing::Refused(refused(text, &refusal));
+                return Standing::Refused(refused(text, refusal));
             }
         }
     }
-    if let Some(outcome) = gate.by_cookie(door, parts, now) {
+    if let Some(outcome) = gate.by_cookie(door, parts, dialect, now) {
         return match outcome {
             Ok(principal) => Standing::Known(Identity::new(principal, client_of(peer))),
             Err(error) => Standing::Refused(error),
@@ -141,7 +164,7 @@ pub(super) fn client_of(peer: &Peer) -> String {
 
 /// What the bearer of a token that does not count is told: psik_api's words where it has some, and never why a key, a
 /// signature or a claim is not the right one.
-fn refused(text: &str, refusal: &Refusal) -> Error {
+fn refused(text: &str, refusal: Refusal) -> Error {
     let words = match refusal {
         Refusal::Expired => "the token has expired; get a new one",
         Refusal::Revoked => "the token was revoked",
@@ -149,6 +172,7 @@ fn refused(text: &str, refusal: &Refusal) -> Error {
             "Required header \"Biscuit: urlsafe-b64-encoded-value\" invalid format."
         }
         Refusal::Foreign(_) | Refusal::Wrong(_) => "the token is not accepted",
+        Refusal::Exhausted(error) => return error,
         Refusal::Away(_) => {
             let words =
                 "the cluster's controller, which alone knows whether the token counts, does not answer; try again";

@@ -20,7 +20,7 @@ pub(crate) struct Issued {
 /// address is known. `now`: unix seconds.
 pub(crate) fn issue(gate: &Gatekeeper, identity: &Identity, now: i64) -> Result<Option<Issued>, Error> {
     let principal = &identity.principal;
-    let Some(biscuits) = &gate.tokens.biscuits else { return Ok(None) };
+    let Some(biscuits) = &gate.main.tokens.biscuits else { return Ok(None) };
     match (principal.established, principal.role) {
         // Its restrictions, and its end, would be gone.
         (Established::Biscuit, _) => {
@@ -54,7 +54,7 @@ mod tests {
     use jobgate_model::Principal;
 
     use super::super::biscuit::BiscuitSettings;
-    use super::super::{AuthSettings, Backends, Door, Mode, Names, Vouching};
+    use super::super::{AuthSettings, Behind, Door, Mode, Names, Vouching};
     use super::*;
 
     fn gate(dir: &tempfile::TempDir) -> Gatekeeper {
@@ -63,7 +63,7 @@ mod tests {
             biscuit: Some(BiscuitSettings::below(dir.path())),
             ..AuthSettings::default()
         };
-        Gatekeeper::new(Mode::Insecure, &[], &settings, Backends::default(), Vec::new())
+        Gatekeeper::new(Mode::Insecure, &[], &settings, Vec::new(), Behind::default(), Vec::new())
     }
 
     /// Who comes back with the token that was given to this one.
@@ -77,7 +77,8 @@ mod tests {
         let (how, vouching) = who;
         let identity = Identity { vouching, ..Identity::new(Principal::new(name, how, role), client.into()) };
         let token = issue(gate, &identity, 1000).unwrap().unwrap();
-        let principal = gate.tokens.check(&Door::of(Mode::Insecure), &token.token, 1000).await.unwrap().principal;
+        let principal =
+            gate.main.tokens.check(&Door::of(Mode::Insecure), &token.token, 1000, || Ok(())).await.unwrap().principal;
         (principal.name, principal.role)
     }
 

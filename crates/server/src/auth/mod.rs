@@ -123,33 +123,46 @@ pub(crate) struct Gatekeeper {
     names: Names,
     accepted: Accepted,
     named_by: Vec<NamedBy>,
-    tokens: Tokens,
-    /// What counts for further clusters in its place, and their backends.
-    clusters: Vec<(Tokens, Vec<String>)>,
+    /// The main cluster; its tokens count in other dialects, too.
+    main: Served,
+    clusters: Vec<Served>,
     origins: Vec<Origin>,
     pub(crate) rates: Rates,
     policy: SitePolicy,
-    backends: Backends,
+    /// The names of all backends, for what policies and tokens say about them.
+    backends: Vec<String>,
     logins: Option<Arc<Logins>>,
     autosubmit: AutosubmitKeys,
 }
 
-/// The names of backends, for what policies and tokens say about them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Backends {
-    /// All of them.
-    pub(crate) all: Vec<String>,
-    /// Those whose runs Slurm's dialect shows: it has one queue for all of them.
-    pub(crate) slurm: Vec<String>,
-}
-
-/// A cluster of Slurm's that is not the main one.
-#[derive(Debug)]
-pub(crate) struct Further {
+/// What is to be known of a cluster of Slurm's.
+#[derive(Debug, Default)]
+pub(crate) struct Behind {
     /// The keys of its tokens.
     pub(crate) keys: SlurmKeys,
-    /// The names of its backends.
+    /// The names of the backends whose runs it shows: it has one queue for all of them.
     pub(crate) backends: Vec<String>,
+    /// As whom its jobs run.
+    pub(crate) runs_as: RunsAs,
+}
+
+/// As whom the jobs of a cluster run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RunsAs {
+    /// All as the user that runs this gateway.
+    #[default]
+    Gateway,
+    /// Each as its owner.
+    Owner,
+}
+
+/// A cluster of Slurm's, as the gate sees it.
+#[derive(Debug)]
+struct Served {
+    /// What counts as a token.
+    tokens: Tokens,
+    backends: Vec<String>,
+    runs_as: RunsAs,
 }
 
 impl Gatekeeper {
@@ -157,26 +170,30 @@ impl Gatekeeper {
         mode: Mode,
         hosts: &[String],
         settings: &AuthSettings,
-        backends: Backends,
-        clusters: Vec<Further>,
+        backends: Vec<String>,
+        main: Behind,
+        clusters: Vec<Behind>,
     ) -> Self {
         let settings = settings.clone();
         let AuthSettings { names, accepted, named_by, rates, origins, logins, autosubmit, .. } = settings;
         let biscuits = settings.biscuit.map(|settings| Arc::new(Biscuits::new(settings)));
         // one cluster's key proves nothing to another, nor in other dialects
-        let tokens = |keys| Tokens {
-            issuers: jwt::Issuers::new(keys, settings.issuers.clone()),
-            secrets: settings.secrets.clone(),
-            names: names.clone(),
-            biscuits: biscuits.clone(),
+        let served = |Behind { keys, backends, runs_as }| {
+            let tokens = Tokens {
+                issuers: jwt::Issuers::new(keys, settings.issuers.clone()),
+                secrets: settings.secrets.clone(),
+                names: names.clone(),
+                biscuits: biscuits.clone(),
+            };
+            Served { tokens, backends, runs_as }
         };
         Self {
             mode,
             door: Arc::new(Door::of(mode)),
             hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             uid: rustix::process::geteuid().as_raw(),
-            tokens: tokens(settings.slurm_keys),
-            clusters: clusters.into_iter().map(|one| (tokens(one.keys), one.backends)).collect(),
+            main: served(main),
+            clusters: clusters.into_iter().map(served).collect(),
             policy: SitePolicy::new(settings.policy),
             backends,
             logins,
@@ -189,14 +206,10 @@ impl Gatekeeper {
         }
     }
 
-    /// What counts as a token for a cluster, and the names of its backends.
-    fn of_cluster(&self, cluster: Cluster) -> (&Tokens, &[String]) {
+    fn of_cluster(&self, cluster: Cluster) -> &Served {
         match cluster {
-            Cluster::Main => (&self.tokens, &self.backends.slurm),
-            Cluster::Further(place) => {
-                let (tokens, backends) = &self.clusters[place];
-                (tokens, backends)
-            }
+            Cluster::Main => &self.main,
+            Cluster::Further(place) => &self.clusters[place],
         }
     }
 
@@ -240,9 +253,10 @@ impl Gatekeeper {
     }
 
     /// Who asks, according to the cookies of a browser.
-    fn by_cookie(&self, door: &Door, parts: &Parts, now: i64) -> Option<Result<Principal, Error>> {
+    fn by_cookie(&self, door: &Door, parts: &Parts, dialect: Dialect, now: i64) -> Option<Result<Principal, Error>> {
         let logins = self.logins.as_ref().filter(|_| door.admits(Established::Session))?;
-        match logins.brought(door, parts, now) {
+        let access = about::access(&parts.method, parts.uri.path(), dialect);
+        match logins.brought(door, parts, access, now) {
             Brought::Nothing => None,
             Brought::Ended => {
                 let why = "the session has ended; log in again at /auth/login";
@@ -379,7 +393,7 @@ async fn admit(app: &App, audience: Audience, parts: &mut Parts) -> Result<Resul
     if let Audience::Autosubmit(guard) = audience {
         return Ok(autosubmit::asker(gate, &door, &peer, parts, guard, now).await);
     }
-    let mut standing = identify::identify(gate, &door, &peer, parts, now).await;
+    let mut standing = identify::identify(gate, &door, &peer, parts, Dialect::Psik, now).await;
     match &mut standing {
         Standing::Known(identity) => {
             Trail::of(&parts.extensions).is(&identity.principal);
@@ -408,8 +422,7 @@ async fn slurm_asker(
     parts: &mut Parts,
     now: i64,
 ) -> Result<Identity, Error> {
-    let (tokens, backends) = gate.of_cluster(cluster);
-    let asking = slurm::asking(gate, tokens, door, peer, parts, now).await;
+    let asking = slurm::asking(gate, cluster, door, peer, parts, now).await;
     let (standing, outcome) = match asking {
         Asking::Nobody => {
             let limit = gate.rates.stranger(peer);
@@ -419,13 +432,22 @@ async fn slurm_asker(
             let limit = gate.rates.failure(peer);
             (limit.map_or_else(slurm::Standing::exhausted, |()| slurm::Standing::Refused(why)), Ok(stranger(peer)))
         }
+        Asking::Exhausted(error) => {
+            let error = gate.rates.failure(peer).err().unwrap_or(error);
+            (slurm::Standing::exhausted(error), Ok(stranger(peer)))
+        }
         Asking::Away(why) => {
             let limit = gate.rates.stranger(peer);
             (limit.map_or_else(slurm::Standing::exhausted, |()| slurm::Standing::Away(why)), Ok(stranger(peer)))
         }
         Asking::Known(mut identity, mut asker) => {
-            Trail::of(&parts.extensions).is(&identity.principal);
+            let trail = Trail::of(&parts.extensions);
+            trail.is(identity.in_person());
+            if identity.behind.is_some() {
+                trail.acts_as(&identity.principal);
+            }
             let allowed = decide::allow(gate, &mut identity, parts, Dialect::Slurm, now);
+            let backends = &gate.of_cluster(cluster).backends;
             let allowed = allowed.and_then(|()| decide::may_use_all(&identity.principal, backends));
             asker.principal.backends.clone_from(&identity.principal.backends);
             match allowed {

@@ -93,11 +93,18 @@ impl Rates {
     /// behind the same address do.
     pub(super) fn failure(&self, peer: &Peer) -> Result<(), Error> {
         self.stranger(peer)?;
-        match peer {
-            Peer::Tcp(address) if !address.ip().to_canonical().is_loopback() => {
-                self.take(Limit::Failures, || whence(peer))
+        if may_be_anybodys(peer) { self.take(Limit::Failures, || whence(peer)) } else { Ok(()) }
+    }
+
+    /// Whether credentials may turn out not to be accepted, of which that is costly to find out.
+    pub(super) fn may_fail(&self, peer: &Peer) -> Result<(), Error> {
+        match self.settings.failures.filter(|_| may_be_anybodys(peer)) {
+            Some(rate) => {
+                let buckets = self.buckets[Limit::Failures as usize].lock().unwrap_or_else(PoisonError::into_inner);
+                let left = buckets.look(rate, &whence(peer), self.began.elapsed());
+                left.map_err(|wait| too_many(Limit::Failures, rate, wait))
             }
-            Peer::Tcp(_) | Peer::Unix { .. } | Peer::Unknown => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -106,19 +113,33 @@ impl Rates {
     }
 
     fn take_at(&self, limit: Limit, whose: impl FnOnce() -> String, now: Duration) -> Result<(), Error> {
-        let (rate, what) = match limit {
-            Limit::Requests => (self.settings.requests, "requests"),
-            Limit::Submissions => (self.settings.submissions, "submissions of jobs"),
-            Limit::Failures => (self.settings.failures, "credentials that are not accepted"),
+        let rate = match limit {
+            Limit::Requests => self.settings.requests,
+            Limit::Submissions => self.settings.submissions,
+            Limit::Failures => self.settings.failures,
         };
         let Some(rate) = rate else { return Ok(()) };
         let mut buckets = self.buckets[limit as usize].lock().unwrap_or_else(PoisonError::into_inner);
         buckets.take(rate, &whose(), now).map_err(|wait| {
             self.refused.get_or_create(&Passed { limit: limit.as_str() }).inc();
-            let text = format!("too many {what}: {rate} are allowed; ask again when the time in Retry-After is over");
-            Error::new(ErrorKind::Exhausted, text).retry_after(wait)
+            too_many(limit, rate, wait)
         })
     }
+}
+
+fn too_many(limit: Limit, rate: Rate, wait: Duration) -> Error {
+    let what = match limit {
+        Limit::Requests => "requests",
+        Limit::Submissions => "submissions of jobs",
+        Limit::Failures => "credentials that are not accepted",
+    };
+    let text = format!("too many {what}: {rate} are allowed; ask again when the time in Retry-After is over");
+    Error::new(ErrorKind::Exhausted, text).retry_after(wait)
+}
+
+/// Whether somebody beyond this machine is at the other end.
+fn may_be_anybodys(peer: &Peer) -> bool {
+    matches!(peer, Peer::Tcp(address) if !address.ip().to_canonical().is_loopback())
 }
 
 /// One client as far as addresses tell them apart: whoever has one address of IPv6 has all of its network.
@@ -184,6 +205,7 @@ mod tests {
         let rates = rates(RateSettings { failures: Some(hourly(1)), ..RateSettings::default() });
         let near = tcp("192.0.2.1:5");
         assert!(rates.failure(&near).is_ok() && rates.failure(&near).is_err() && rates.stranger(&near).is_ok());
+        assert!(rates.may_fail(&near).is_err() && (0..9).all(|_| rates.may_fail(&tcp("192.0.2.2:5")).is_ok()));
         assert!(rates.failure(&tcp("192.0.2.2:5")).is_ok());
         assert!(
             rates.failure(&tcp("[2001:db8:0:1::5]:5")).is_ok() && rates.failure(&tcp("[2001:db8:0:1::6]:5")).is_err()

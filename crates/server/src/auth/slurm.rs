@@ -8,10 +8,11 @@ use axum::http::request::Parts;
 use jobgate_model::{Error, Established, Principal, Role};
 use jobgate_slurm::site::{Caller, Proof};
 
+use super::decide::Dialect;
 use super::identify::{Identity, client_of};
 use super::names::Vouching;
-use super::tokens::{Refusal, Tokens};
-use super::{Door, Gatekeeper, certificate};
+use super::tokens::Refusal;
+use super::{Cluster, Door, Gatekeeper, Mode, RunsAs, certificate};
 use crate::accept::Peer;
 
 /// Which credentials count (slurmrestd's `-a`).
@@ -87,13 +88,14 @@ pub(super) enum Asking {
     Nobody,
     Refused(String),
     Away(String),
+    Exhausted(Error),
     Known(Box<Identity>, Asker),
 }
 
-/// Who asks. `tokens`: what counts for the cluster that is asked about. `now`: unix seconds.
+/// Who asks about a cluster. `now`: unix seconds.
 pub(super) async fn asking(
     gate: &Gatekeeper,
-    tokens: &Tokens,
+    cluster: Cluster,
     door: &Door,
     peer: &Peer,
     parts: &Parts,
@@ -112,13 +114,16 @@ pub(super) async fn asking(
     };
     let identity = match token {
         Some(_) if gate.accepted == Accepted::Sockets => return Asking::Nobody,
-        Some(token) => match tokens.check(door, token, now).await {
-            Ok(identity) => identity,
-            Err(Refusal::Away(why)) => return Asking::Away(why),
-            Err(refusal) => return Asking::Refused(refusal.to_string()),
-        },
+        Some(token) => {
+            match gate.of_cluster(cluster).tokens.check(door, token, now, || gate.rates.may_fail(peer)).await {
+                Ok(identity) => identity,
+                Err(Refusal::Away(why)) => return Asking::Away(why),
+                Err(Refusal::Exhausted(error)) => return Asking::Exhausted(error),
+                Err(refusal) => return Asking::Refused(refusal.to_string()),
+            }
+        }
         None if gate.accepted == Accepted::Tokens => return Asking::Nobody,
-        None => match without_token(gate, door, peer, parts, now) {
+        None => match without_token(gate, cluster, door, peer, parts, now) {
             Some(Ok(identity)) => identity,
             Some(Err(error)) => return Asking::Refused(error.message().to_owned()),
             None => return Asking::Nobody,
@@ -130,26 +135,30 @@ pub(super) async fn asking(
 /// Who has logged in with a browser, has a certificate, or is whom the kernel says; where only the kernel's word counts, that one.
 fn without_token(
     gate: &Gatekeeper,
+    cluster: Cluster,
     door: &Door,
     peer: &Peer,
     parts: &Parts,
     now: i64,
 ) -> Option<Result<Identity, Error>> {
     let identity = |principal| Identity::new(principal, client_of(peer));
-    let by_cookie = || Some(gate.by_cookie(door, parts, now)?.map(identity));
+    let by_cookie = || Some(gate.by_cookie(door, parts, Dialect::Slurm, now)?.map(identity));
     let by_browser = if gate.accepted == Accepted::Sockets { None } else { by_cookie() };
-    by_browser.or_else(|| certificate::identify(gate, door, parts, now)).or_else(|| by_socket(gate, door, peer).map(Ok))
+    let by_socket = || by_socket(gate, cluster, door, peer).map(Ok);
+    by_browser.or_else(|| certificate::identify(gate, door, parts, now)).or_else(by_socket)
 }
 
-/// On a Unix socket the kernel says who it is: our own user, root, and others where the listener is for them, too.
-fn by_socket(gate: &Gatekeeper, door: &Door, peer: &Peer) -> Option<Identity> {
+/// On a Unix socket the kernel says who it is: our own user, root, and others where the listener is for them, too. As slurmrestd we
+/// have a socket that everybody can open; who has no more to show for itself than that must not have jobs that run as our user.
+fn by_socket(gate: &Gatekeeper, cluster: Cluster, door: &Door, peer: &Peer) -> Option<Identity> {
     if !door.admits(Established::Local) && !door.admits(Established::Socket) {
         return None;
     }
+    let as_us = gate.mode == Mode::Tokens && gate.of_cluster(cluster).runs_as == RunsAs::Gateway;
     let login = match peer {
         Peer::Unix { uid } if *uid == gate.uid => gate.names.login.clone(),
         Peer::Unix { uid: 0 } => "root".into(),
-        Peer::Unix { uid } if door.admits(Established::Socket) => gate.login_of(*uid)?,
+        Peer::Unix { uid } if door.admits(Established::Socket) && !as_us => gate.login_of(*uid)?,
         Peer::Unix { .. } | Peer::Tcp(_) | Peer::Unknown => return None,
     };
     let principal = gate.names.principal(&login, Established::Socket, Vouching::Ours).ok()?;
@@ -163,7 +172,7 @@ fn act_as(gate: &Gatekeeper, mut identity: Identity, name: Option<&str>) -> Aski
         None => user.clone(),
         Some(other) if identity.principal.role == Role::Administrator => {
             match gate.on_behalf(&identity.principal, other) {
-                Ok(principal) => identity.principal = principal,
+                Ok(principal) => identity.behind = Some(std::mem::replace(&mut identity.principal, principal)),
                 Err(why) => return Asking::Refused(why),
             }
             other.to_owned()

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use jobgate_model::Established;
+use jobgate_model::{Error, Established};
 use jobgate_slurm::site::Token;
-use thiserror::Error;
+use thiserror::Error as IsError;
 
 use super::Door;
 use super::biscuit::Biscuits;
@@ -17,7 +17,7 @@ use super::secrets::{self, Secret};
 const LONGEST: usize = 16 << 10;
 
 /// Why a text does not prove who asks. For the log: callers are told less.
-#[derive(Debug, Error)]
+#[derive(Debug, IsError)]
 pub(crate) enum Refusal {
     /// It is no token of this gateway's, nor of anybody whom it trusts.
     #[error("not a token of ours: {0}")]
@@ -31,6 +31,9 @@ pub(crate) enum Refusal {
     /// Only somebody knows who cannot be asked now.
     #[error("whether the token counts cannot be found out now: {0}")]
     Away(String),
+    /// Whoever brings it has guessed too often to have somebody asked about it.
+    #[error("{0}")]
+    Exhausted(Error),
     /// It is ours, and something about it is wrong.
     #[error("{0}")]
     Wrong(String),
@@ -46,8 +49,15 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Who asks, according to a token. `now`: unix seconds.
-    pub(crate) async fn check(&self, door: &Door, text: &str, now: i64) -> Result<Identity, Refusal> {
+    /// Who asks, according to a token. `now`: unix seconds. `may_guess`: whether a token may turn out not to count that somebody else
+    /// has to be asked about.
+    pub(crate) async fn check(
+        &self,
+        door: &Door,
+        text: &str,
+        now: i64,
+        may_guess: impl Fn() -> Result<(), Error>,
+    ) -> Result<Identity, Refusal> {
         if text.len() > LONGEST {
             return Err(Refusal::Foreign(format!("longer than {LONGEST} bytes")));
         }
@@ -66,7 +76,7 @@ impl Tokens {
         }
         match kind {
             Established::Jwt => {
-                let Vouched { user, vouching, role, expires, slurm } = self.issuers.check(text, now).await?;
+                let Vouched { user, vouching, role, expires, slurm } = self.issuers.check(text, now, may_guess).await?;
                 let mut principal = self.names.principal(&user, kind, vouching).map_err(Refusal::Wrong)?;
                 principal.role = names::with_claims(principal.role, role);
                 principal.expires = Some(expires);

@@ -1,20 +1,21 @@
 //! JSON bodies, read as FastAPI reads them: first the syntax, then who asks, then the values.
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jobgate_model::{Error, ErrorKind, Principal, Violation};
 use serde_json::Value;
 
 use super::error::Fault;
 use super::{Dialect, Psik};
 use crate::auth::Caller;
+use crate::bodies::{self, Collected, Refused, Room};
 
-/// So much of a body is read for somebody who is not admitted, in order to complain about its syntax first.
-const STRANGERS: usize = 64 << 10;
+/// So much of a body is read for somebody who is not admitted, in order to complain about its syntax first. Strangers take nothing of
+/// what all bodies share.
+const STRANGERS: usize = bodies::FREE;
 
 /// A request with a JSON body whose syntax is right, of somebody who is admitted.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Json {
     pub(super) parts: Parts,
     /// The body exactly as received.
     pub(super) bytes: Bytes,
+    /// What it takes of the memory for bodies.
+    _room: Room,
     dialect: Dialect,
     value: Option<Value>,
 }
@@ -55,33 +58,27 @@ impl FromRequest<Psik> for Json {
         let (parts, body) = request.into_parts();
         let caller = Caller::of(&parts);
         let limit = if caller.is_ok() { limits.json_body } else { limits.json_body.min(STRANGERS) };
-        let bytes = match tokio::time::timeout(limits.body_timeout, read(body, limit)).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(error)) if error.kind() == ErrorKind::TooLarge => {
+        let Collected { bytes, room } = match psik.app.bodies.collect(body, limit).await {
+            Ok(collected) => collected,
+            Err(Refused::TooLarge) => {
                 caller?; // whoever is not admitted learns that, not our limits
-                return Err(error.into());
+                return Err(Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes")).into());
             }
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => {
+            Err(Refused::NoRoom) => {
+                let text = "the gateway has too much to read at once; try again";
+                return Err(Error::new(ErrorKind::Unavailable, text).retry_after(bodies::AGAIN).into());
+            }
+            Err(Refused::Late) => {
                 let text = "the body did not arrive in time";
                 return Err(Fault::Transfer(StatusCode::REQUEST_TIMEOUT, text.into()));
+            }
+            Err(Refused::Broken(error)) => {
+                return Err(Error::invalid("There was an error parsing the body").because(error).into());
             }
         };
         let value = syntax(&parts, &bytes)?;
         let Caller(principal) = caller?;
-        Ok(Self { principal, parts, bytes, dialect: psik.dialect, value })
-    }
-}
-
-async fn read(body: Body, limit: usize) -> Result<Bytes, Error> {
-    let too_large = || Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes"));
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large()); // it says so itself
-    }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(Error::invalid("There was an error parsing the body").because(error)),
+        Ok(Self { principal, parts, bytes, _room: room, dialect: psik.dialect, value })
     }
 }
 

@@ -14,6 +14,9 @@ use tokio::sync::OnceCell;
 use super::convert::step_of_row;
 use crate::app::App;
 
+/// What a listing takes besides its text and the words by which it is found, in bytes.
+const CELL: usize = 512;
+
 /// For whom, and what: everything about a principal that decides what it sees.
 type Key = (String, Role, Option<BTreeSet<String>>, ListQuery);
 
@@ -55,6 +58,11 @@ impl Listings {
         if kept.revision != revision || kept.bytes > self.capacity {
             *kept = Kept { revision, ..Kept::default() };
         }
+        if let Some(cell) = kept.listings.get(&key) {
+            return Arc::clone(cell);
+        }
+        // an empty listing takes something, too, and anybody can ask for as many as there are numbers
+        kept.bytes += CELL + length(&key);
         Arc::clone(kept.listings.entry(key).or_default())
     }
 
@@ -66,8 +74,19 @@ impl Listings {
     }
 }
 
+/// The words by which a listing is found, in bytes.
+fn length((name, _, backends, query): &Key) -> usize {
+    let backends = backends.iter().flatten().map(|one| one.len() + size_of::<String>()).sum::<usize>();
+    let prefix = query.prefix.as_ref().map_or(0, |prefix| prefix.as_os_str().len());
+    name.len() + backends + prefix + query.backend.as_ref().map_or(0, String::len)
+}
+
 /// The listing as of now. Clients that ask for the same one at the same time wait for one rendering.
 pub(super) async fn list(app: &Arc<App>, who: Principal, query: ListQuery) -> Result<Rendered, Error> {
+    // Of a backend that is not configured any more there may be jobs, but nobody polls for them; the others are invented.
+    if query.backend.as_ref().is_some_and(|name| app.engine.place(name).is_none()) {
+        return app.ask(move |engine| render(engine, &who, &query)).await;
+    }
     // The revision is taken first: a change during the rendering makes the next request render again.
     let revision = app.ask(Engine::revision).await?;
     let key = (who.name.clone(), who.role, who.backends.clone(), query.clone());
@@ -98,4 +117,22 @@ fn render(engine: &Engine, who: &Principal, query: &ListQuery) -> Result<Rendere
     let etag = format!("\"{:032x}\"", u128::from_be_bytes(*head));
     let etag = HeaderValue::from_str(&etag).expect("invariant: hexadecimal digits");
     Ok(Rendered { body: body.into(), etag })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_empty_takes_room_too() {
+        let listings = Listings::new(100 * CELL);
+        let key = |index| ("alice".to_owned(), Role::User, None, ListQuery { index, ..ListQuery::default() });
+        assert!(Arc::ptr_eq(&listings.cell(7, key(0)), &listings.cell(7, key(0))), "asked for again");
+        for index in 0..10_000 {
+            listings.cell(7, key(index));
+        }
+        let kept = listings.kept.lock().unwrap();
+        assert!(kept.listings.len() <= 101, "{}", kept.listings.len());
+        assert!(length(&key(0)) == 5 && kept.bytes <= 102 * CELL, "{}", kept.bytes);
+    }
 }

@@ -1,13 +1,13 @@
 //! Content types and bodies.
 
-use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use axum::response::Response;
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
-use super::answer::Format;
+use super::answer::{Format, failure, text};
+use crate::bodies::{AGAIN, Refused};
 
 /// Why a body is not taken: status and text, as slurmrestd says it.
 pub(super) type Refusal = (StatusCode, &'static str);
@@ -32,12 +32,16 @@ pub(super) fn accepted(headers: &HeaderMap) -> Result<Format, Refusal> {
     Ok(Format::Json)
 }
 
-/// The bytes of a body. Unlike slurmrestd we take bodies in chunks.
-pub(super) async fn collect(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err((StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")),
-        Err(_) => Err((StatusCode::BAD_REQUEST, "The body did not arrive whole")),
+/// What is told of a body that was not taken.
+pub(super) fn refused(refused: &Refused) -> Response {
+    match refused {
+        Refused::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+        Refused::Late => text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
+        Refused::Broken(_) => text(StatusCode::BAD_REQUEST, "The body did not arrive whole"),
+        Refused::NoRoom => {
+            let why = "The gateway has too much to read at once; try again";
+            failure(StatusCode::SERVICE_UNAVAILABLE, why, AGAIN.as_secs())
+        }
     }
 }
 

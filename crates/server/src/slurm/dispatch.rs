@@ -12,7 +12,7 @@ use jobgate_slurm::cluster::Answer;
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::objects::{Framed, JobInfoResp, Meta, Plain};
 use jobgate_slurm::openapi::{Follows, Manner};
-use jobgate_slurm::operations::{self, Found, Plugin, find};
+use jobgate_slurm::operations::{Call as Operation, Found, Plugin, find};
 use jobgate_slurm::table::{Problem, Writer};
 use jobgate_slurm::version::Version;
 use serde_json::Value;
@@ -20,15 +20,17 @@ use serde_json::Value;
 use super::answer::{self, Format, Reply, failure, respond, text};
 use super::call::{Call, View};
 use super::error::{Followed, status_of};
-use super::{Shown, SlurmApp, body, routes};
+use super::{Shown, SlurmApp, body, routes, turns};
 use crate::accept::Peer;
 use crate::asked::operation;
 use crate::audit::Trail;
 use crate::auth::slurm::{Asker, Standing};
+use crate::bodies::Collected;
 use crate::promise;
 
 const UNKNOWN: &str = "Unable to find requested URL endpoint. The '/openapi/v3' endpoint lists all that there are.";
 const NOBODY: &str = "Authentication failure";
+const BUSY: &str = "The cluster is being asked too much at once; try again";
 const FORBIDDEN: &str = "These credentials do not allow this request";
 
 /// `only-v0.0.45`: a prefix below which there is only that version. As in slurmrestd's `-d`, `+prefer_refs` may follow.
@@ -81,11 +83,10 @@ pub(crate) async fn handle(State(shared): State<SlurmApp>, request: Request) -> 
             return respond(unanswered(&shared, &found), format);
         }
     };
-    let limits = &shared.app.limits;
-    let bytes = match tokio::time::timeout(limits.body_timeout, body::collect(body, limits.json_body)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err((status, why))) => return text(status, why),
-        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
+    // unlike slurmrestd we take bodies in chunks
+    let Collected { bytes, room } = match shared.app.bodies.collect(body, shared.app.limits.json_body).await {
+        Ok(collected) => collected,
+        Err(refused) => return body::refused(&refused),
     };
     let Ok(promise) = promise::of(&parts, &bytes) else {
         return text(StatusCode::BAD_REQUEST, "The Idempotency-Key must have 1 to 255 visible ASCII characters");
@@ -102,12 +103,19 @@ pub(crate) async fn handle(State(shared): State<SlurmApp>, request: Request) -> 
         Err((status, why)) => return text(status, why),
     };
     let slurm = Arc::clone(&shared.slurm);
-    let answered = move || match view(&shared, &asker) {
-        Ok(view) => carry_out(call(shared, found, asker, view, &parts, peer, value, promise, now)),
-        Err(fault) => {
-            tracing::info!(%fault, login = asker.login, "the controller cannot be asked");
-            trail.deny();
-            stranger(&shared, &found, &fault.description)
+    let Some(turn) = shared.slurm.turns.take(found.operation.call).await else {
+        return respond(busy(&shared, &found), format);
+    };
+    let answered = move || {
+        // as long as the thread is occupied, also if nobody waits for the answer any more
+        let _kept = (turn, room);
+        match view(&shared, &asker) {
+            Ok(view) => carry_out(call(shared, found, asker, view, &parts, peer, value, promise, now)),
+            Err(fault) => {
+                tracing::info!(%fault, login = asker.login, "the controller cannot be asked");
+                trail.deny();
+                stranger(&shared, &found, &fault.description)
+            }
         }
     };
     match slurm.threads.run(answered).await {
@@ -146,9 +154,13 @@ fn is_document(path: &str) -> bool {
 
 /// Releases describe a version differently: in front of a real cluster it is described as that one's release does.
 async fn document(shared: &SlurmApp, versions: &[Version], manner: Manner, asker: &Asker, format: Format) -> Response {
+    let Some(turn) = shared.slurm.turns.take(Operation::GetPing).await else {
+        return failure(StatusCode::SERVICE_UNAVAILABLE, BUSY, turns::PATIENCE.as_secs());
+    };
     let (shared, slurm) = (shared.clone(), Arc::clone(&shared.slurm));
     let (versions, asker) = (versions.to_vec(), asker.clone());
     let make = move || {
+        let _turn = turn;
         // whoever looks at a cluster first learns its release
         drop(view(&shared, &asker));
         let release = shared.slurm.shown.release().and_then(|release| Follows::parse(&release));
@@ -234,11 +246,21 @@ fn exhausted(shared: &SlurmApp, parts: &Parts, why: &str, wait: u64) -> Response
         return failure(StatusCode::TOO_MANY_REQUESTS, why, wait);
     };
     let problem = Problem { description: why.to_owned(), errno: Errno::GENERAL, source: "rate limit".into() };
+    respond(later(shared, &found, &problem, StatusCode::TOO_MANY_REQUESTS, wait), format)
+}
+
+/// What somebody is told for whom there was no turn.
+fn busy(shared: &SlurmApp, found: &Found) -> Reply {
+    let problem = Problem { description: BUSY.into(), errno: Errno::BUSY, source: "jobgate".into() };
+    later(shared, found, &problem, StatusCode::SERVICE_UNAVAILABLE, turns::PATIENCE.as_secs())
+}
+
+/// Says of a request that was not looked at that it may be repeated in so many seconds.
+fn later(shared: &SlurmApp, found: &Found, problem: &Problem, status: StatusCode, wait: u64) -> Reply {
     let meta = answer::meta(found.version, found.operation.plugin(), &shared.slurm.shown, "", "");
     let mut out = Writer::new(found.version);
-    framed(Plain::default(), meta, &problem, &mut out);
-    let reply = Reply::json(StatusCode::TOO_MANY_REQUESTS, out.into_bytes());
-    respond(Reply { wait: Some(wait), ..reply }, format)
+    framed(Plain::default(), meta, problem, &mut out);
+    Reply { wait: Some(wait), ..Reply::json(status, out.into_bytes()) }
 }
 
 /// What somebody with bad credentials is told: what slurmrestd says once its controller has refused them. (Its ping says 200
@@ -262,7 +284,7 @@ fn stranger(shared: &SlurmApp, found: &Found, why: &str) -> Reply {
     let mut out = Writer::new(found.version);
     match found.operation.call {
         // as a list of none
-        operations::Call::GetJobs => framed(JobInfoResp::default(), meta, &problem, &mut out),
+        Operation::GetJobs => framed(JobInfoResp::default(), meta, &problem, &mut out),
         _ => framed(Plain::default(), meta, &problem, &mut out),
     }
     Reply::json(status, out.into_bytes())
@@ -273,11 +295,8 @@ fn unanswered(shared: &SlurmApp, found: &Found) -> Reply {
     let errno = Errno::CONTROLLER_CONNECT;
     let description = "The controller, which alone knows whether the token counts, does not answer; try again";
     let problem = Problem { description: description.into(), errno, source: "jobgate".into() };
-    let meta = answer::meta(found.version, found.operation.plugin(), &shared.slurm.shown, "", "");
-    let mut out = Writer::new(found.version);
-    framed(Plain::default(), meta, &problem, &mut out);
     let release = Followed::of(found.version, shared.slurm.shown.release().as_deref());
-    Reply { wait: Some(1), ..Reply::json(status_of(errno, release), out.into_bytes()) }
+    later(shared, found, &problem, status_of(errno, release), 1)
 }
 
 fn framed<T: Framed>(mut answer: T, meta: Meta, problem: &Problem, out: &mut Writer) {

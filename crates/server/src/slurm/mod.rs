@@ -17,6 +17,7 @@ mod permit;
 mod real;
 mod routes;
 mod tally;
+mod turns;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use jobgate_slurm::site::Site;
 use jobgate_slurm::version::Version;
 
 pub(crate) use dispatch::{handle, handle_one_version};
+pub(crate) use turns::MOST as MOST_THREADS;
 
 use crate::app::App;
 use crate::asked::CLUSTER;
@@ -118,6 +120,7 @@ pub(crate) struct Slurm {
     listings: listing::Listings,
     tally: tally::Tally,
     threads: Threads,
+    turns: turns::Turns,
     zone: jiff::tz::TimeZone,
     /// When the server started, unix seconds: the configuration is as old as that.
     started: u64,
@@ -147,6 +150,7 @@ impl Slurm {
             listings: listing::Listings::new(settings.listing_cache),
             tally: tally::Tally::default(),
             threads: Threads::named("slurm"),
+            turns: turns::Turns::default(),
             zone: jiff::tz::TimeZone::system(),
             started: u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default(),
         }

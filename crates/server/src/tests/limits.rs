@@ -90,3 +90,84 @@ async fn guessing_does_not_lock_out_others() {
         assert_eq!(ask("127.0.0.1:1", "a.b.c", "/v2/jobs").await.status, StatusCode::UNAUTHORIZED);
     }
 }
+
+#[tokio::test]
+async fn slashes_do_not_hide_a_submission() {
+    let log = tempfile::tempdir().unwrap();
+    let path = log.path().join("audit.log");
+    let (gate, _dir) = gate_changed(Arc::new(One), |settings| {
+        settings.mode = Mode::Tokens;
+        settings.auth.rates = RateSettings { submissions: Some(hourly(1)), ..RateSettings::default() };
+        settings.audit = crate::AuditSettings { file: Some(path.clone()), ..crate::AuditSettings::default() };
+    });
+    let alice = token("alice");
+    let headers = [("x-slurm-user-token", alice.as_str()), ("content-type", "application/json")];
+    // no route has this form, and the dialect answers it
+    let line = "POST /only-v0.0.45//slurm/v0.0.45//job/submit";
+    assert_eq!(gate.ask_with(line, &headers, "{}").await.status.as_u16(), 422);
+    assert_eq!(gate.ask_with(line, &headers, "{}").await.status.as_u16(), 429);
+    let recorded = || jobgate_engine::audit::lines(&path).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    eventually("both are recorded", async || recorded().len() == 2).await;
+    let lines: Vec<String> =
+        recorded().iter().map(|line| format!("{} {} {}", line.who, line.what, line.outcome)).collect();
+    let what = "alice slurm POST /slurm/v0.0.45/job/submit";
+    assert_eq!(lines, [format!("{what} failed"), format!("{what} denied")]);
+}
+
+#[tokio::test]
+async fn who_acts_for_others_is_counted_in_person() {
+    let (gate, _dir) =
+        gate(RateSettings { requests: Some(hourly(1)), administrators: true, ..RateSettings::default() });
+    let (admin, alice) = (token("slurm"), token("alice"));
+    let ping =
+        async |headers: &[(&str, &str)]| gate.ask_with("GET /slurm/v0.0.45/ping", headers, "").await.status.as_u16();
+    let for_alice = [("x-slurm-user-token", admin.as_str()), ("x-slurm-user-name", "alice")];
+    assert_eq!((ping(&for_alice).await, ping(&for_alice).await), (200, 429));
+    let herself = [("x-slurm-user-token", alice.as_str())];
+    assert_eq!((ping(&herself).await, ping(&herself).await), (200, 429));
+}
+
+#[tokio::test]
+async fn bodies_share_the_memory_for_them() {
+    use futures_util::stream::{self, StreamExt};
+    let (gate, _dir) = gate_changed(Arc::new(One), |settings| {
+        settings.limits.json_body = 256 << 10;
+        settings.limits.bodies = 256 << 10;
+        settings.limits.body_timeout = Duration::from_millis(300);
+    });
+    let gate = Arc::new(gate);
+    // one byte less than it says, and no more comes
+    let stops_short = || {
+        let piece = Ok::<_, std::convert::Infallible>(Bytes::from(vec![b' '; (256 << 10) - 1]));
+        Body::from_stream(stream::iter([piece]).chain(stream::pending()))
+    };
+    let alice = token("alice");
+    let send = |path: &str, body: Body| {
+        let (gate, line, bearer) = (Arc::clone(&gate), format!("POST {path}"), format!("Bearer {alice}"));
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let request = request(&line, &headers, body);
+        async move { gate.send(loopback(), request).await }
+    };
+    let text = format!("{{\"script\": \"{}\"}}", "x".repeat(200 << 10));
+    // they begin before the other, and want more when that has all
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let later = || {
+        let (begin, rest) = text.split_at(1 << 10);
+        let (begin, rest, go) = (begin.to_owned(), rest.to_owned(), Arc::clone(&go));
+        let rest = async move { go.acquire().await.map(|_| rest) };
+        Body::from_stream(stream::iter([Ok(begin)]).chain(stream::once(rest)))
+    };
+    let psik = tokio::spawn(send("/v2/jobs", later()));
+    let slurm = tokio::spawn(send("/slurm/v0.0.45/job/submit", later()));
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let held = tokio::spawn(send("/v2/jobs", stops_short()));
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    go.add_permits(1);
+    send("/v2/jobs/new", Body::from("{\"script\": \"x\"}")).await.ok();
+    let (psik, slurm, held) = (psik.await.unwrap(), slurm.await.unwrap(), held.await.unwrap());
+    assert_eq!(held.told(), "408 the body did not arrive in time");
+    assert_eq!(psik.told(), "503 the gateway has too much to read at once; try again");
+    assert_eq!((psik.header("retry-after"), slurm.header("retry-after")), ("5", "5"));
+    assert_eq!((slurm.status.as_u16(), slurm.header("content-type")), (503, "text/plain"));
+    send("/v2/jobs/new", Body::from(text)).await.ok();
+}

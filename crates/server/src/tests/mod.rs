@@ -15,6 +15,7 @@ mod matrix;
 mod origins;
 mod record;
 mod sharing;
+mod site;
 mod slurm;
 mod wire;
 

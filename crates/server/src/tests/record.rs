@@ -80,6 +80,23 @@ async fn what_changes_something_or_is_refused_is_recorded() {
 }
 
 #[tokio::test]
+async fn who_acts_as_somebody_else_is_recorded() {
+    let recorded = recorded(|_| ());
+    let slurm = token("slurm");
+    let headers = [("x-slurm-user-token", slurm.as_str()), ("x-slurm-user-name", "alice")];
+    recorded.gate.ask_with("DELETE /slurm/v0.0.43/job/77", &headers, "").await;
+    recorded.gate.ask_with("DELETE /slurm/v0.0.43/job/77", &headers[..1], "").await;
+    let lines: Vec<String> = recorded.lines(2).await.iter().map(shown).collect();
+    assert_eq!(
+        lines,
+        [
+            "slurm jwt administrator 127.0.0.1 tcp: slurm DELETE /slurm/v0.0.43/job/{job_id} as alice 77 denied 404",
+            "slurm jwt administrator 127.0.0.1 tcp: slurm DELETE /slurm/v0.0.43/job/{job_id} 77 denied 404",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn reads_if_they_should_be() {
     let recorded = recorded(|audit| audit.reads = true);
     recorded.gate.ask("GET /v2/jobs").await.ok();

@@ -16,7 +16,7 @@ mod tests;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use jobgate_model::Role;
+use jobgate_model::{Error, Role};
 
 pub use claims::RoleClaim;
 pub use issuer::{Issuer, IssuerSettings, KeySource, TrustError};
@@ -61,8 +61,13 @@ impl Issuers {
         Self { slurm: SlurmIssuer::new(slurm), others, recall: Recall::default(), checking: Default::default() }
     }
 
-    /// Who a token is for. `now`: unix seconds.
-    pub(crate) async fn check(&self, token: &str, now: i64) -> Result<Vouched, Refusal> {
+    /// Who a token is for. `now`: unix seconds. `may_guess`: whether the controller may be asked about one that nobody has seen yet.
+    pub(crate) async fn check(
+        &self,
+        token: &str,
+        now: i64,
+        may_guess: impl Fn() -> Result<(), Error>,
+    ) -> Result<Vouched, Refusal> {
         let digest: [u8; 32] = digest(&SHA256, token.as_bytes()).as_ref().try_into().unwrap_or_default();
         if let Some(vouched) = self.recalled(&digest, now).filter(|checked| now < checked.until) {
             return Ok(vouched.vouched);
@@ -73,7 +78,9 @@ impl Issuers {
         if let Some(checked) = earlier.as_ref().filter(|checked| now < checked.until) {
             return Ok(checked.vouched.clone());
         }
-        match (self.verify(token, now).await, earlier) {
+        // whoever has brought a good one does not guess
+        let may_ask = || if earlier.is_some() { Ok(()) } else { may_guess() };
+        match (self.verify(token, now, may_ask).await, earlier) {
             (Ok(checked), _) => {
                 let vouched = checked.vouched.clone();
                 self.recall.remember(digest, checked);
@@ -102,15 +109,18 @@ impl Issuers {
         }
     }
 
-    async fn verify(&self, token: &str, now: i64) -> Result<Checked, Refusal> {
+    async fn verify(&self, token: &str, now: i64, may_ask: impl Fn() -> Result<(), Error>) -> Result<Checked, Refusal> {
         let issuer = claims::said_issuer(token)?;
         let named = |one: &Arc<Issuer>| one.issuer() == issuer.as_deref();
         let chosen = self.others.iter().position(named);
         if let (Some(chosen), Some(_)) = (chosen, &issuer) {
             return self.by(chosen, token, now).await;
         }
-        let by_slurm = self.by_slurm(token, issuer.is_some(), now).await;
+        let by_slurm = self.by_slurm(token, issuer.is_some(), now, may_ask).await;
         match (by_slurm, chosen) {
+            (Err(Refusal::Exhausted(error)), Some(chosen)) => {
+                self.by(chosen, token, now).await.map_err(|_| Refusal::Exhausted(error))
+            }
             // one of Slurm's keys has signed it
             (Err(refusal), Some(chosen)) if !matches!(refusal, Refusal::Expired | Refusal::Away(_)) => {
                 self.by(chosen, token, now).await
@@ -126,11 +136,17 @@ impl Issuers {
         Ok(Checked { source: chosen + 1, generation, vouched, until })
     }
 
-    async fn by_slurm(&self, token: &str, foreign: bool, now: i64) -> Result<Checked, Refusal> {
+    async fn by_slurm(
+        &self,
+        token: &str,
+        foreign: bool,
+        now: i64,
+        may_ask: impl Fn() -> Result<(), Error>,
+    ) -> Result<Checked, Refusal> {
         let (generation, keys) = self.slurm.keys();
         let keys = keys.map_err(Refusal::Wrong)?;
         let (claims, until) = if let Some(site) = self.slurm.controller(&keys, token) {
-            slurm::ask(site, &keys, token, now).await?
+            self.slurm.ask(site, &keys, token, now, may_ask).await?
         } else {
             let claims = SlurmIssuer::check(&keys, token, foreign, now)?;
             let until = claims.expires;

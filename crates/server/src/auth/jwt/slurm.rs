@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use jobgate_model::Error;
 use jobgate_slurm::errno::Errno;
 use jobgate_slurm::jwt::{self, KeySet, Keys, SharedKey};
 use jobgate_slurm::site::{Caller, Proof, Site, Token};
 use jsonwebtoken::Algorithm;
+use tokio::sync::Semaphore;
 
 use crate::app::blocking;
 use crate::auth::keyfile::{self, Watched};
@@ -14,6 +17,11 @@ use crate::auth::tokens::Refusal;
 
 /// A controller's word about a token counts so long, in seconds.
 const COUNTS: i64 = 60;
+/// So many tokens are asked about at the same time: each occupies a thread and one of the connections that the controller has for
+/// all that is asked of it.
+const AT_ONCE: usize = 8;
+/// A token waits so long for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The keys of Slurm's tokens, which `jobgate token` and a site's Slurm sign with.
 #[derive(Debug, Clone, Default)]
@@ -33,12 +41,13 @@ pub struct SlurmKeys {
 pub(super) struct SlurmIssuer {
     files: SlurmKeys,
     keys: Watched<Keys>,
+    asking: Arc<Semaphore>,
 }
 
 impl SlurmIssuer {
     pub(super) fn new(files: SlurmKeys) -> Self {
         let keys = Watched::new(files.hs256.iter().chain(&files.jwks).cloned());
-        Self { files, keys }
+        Self { files, keys, asking: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Which version of the keys this is, and they.
@@ -74,30 +83,41 @@ impl SlurmIssuer {
             _ => Refusal::Wrong(refusal.to_string()),
         })
     }
-}
 
-/// Asks a cluster's controller about a token. Gives what the token says, and until when that counts without asking again.
-pub(super) async fn ask(
-    site: Arc<dyn Site>,
-    keys: &Keys,
-    token: &str,
-    now: i64,
-) -> Result<(jwt::Claims, i64), Refusal> {
-    let claims = keys.unchecked(token, now).map_err(|refusal| match refusal {
-        jwt::Refusal::Expired(_) => Refusal::Expired,
-        refusal => Refusal::Wrong(refusal.to_string()),
-    })?;
-    let caller = Caller { login: claims.user.clone(), proof: Proof::Token(Token::new(token)) };
-    let answer = blocking(move || site.accepts(&caller)).await.map_err(|error| Refusal::Away(error.to_string()))?;
-    match answer {
-        Ok(()) => {
-            let until = claims.expires.min(now + COUNTS);
-            Ok((claims, until))
+    /// Asks a cluster's controller about a token. Gives what the token says, and until when that counts without asking again.
+    /// `may_ask`: whether its bearer may have that done; it is asked last, so that of many at once those that wait see what became
+    /// of those before.
+    pub(super) async fn ask(
+        &self,
+        site: Arc<dyn Site>,
+        keys: &Keys,
+        token: &str,
+        now: i64,
+        may_ask: impl Fn() -> Result<(), Error>,
+    ) -> Result<(jwt::Claims, i64), Refusal> {
+        let claims = keys.unchecked(token, now).map_err(|refusal| match refusal {
+            jwt::Refusal::Expired(_) => Refusal::Expired,
+            refusal => Refusal::Wrong(refusal.to_string()),
+        })?;
+        let caller = Caller { login: claims.user.clone(), proof: Proof::Token(Token::new(token)) };
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.asking).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Refusal::Away("too many tokens are asked about".into())) };
+        may_ask().map_err(Refusal::Exhausted)?;
+        let answer = blocking(move || {
+            // as long as the thread is occupied, also if nobody waits for it any more
+            let _turn = turn;
+            site.accepts(&caller)
+        });
+        match answer.await.map_err(|error| Refusal::Away(error.to_string()))? {
+            Ok(()) => {
+                let until = claims.expires.min(now + COUNTS);
+                Ok((claims, until))
+            }
+            Err(fault) if fault.errno == Errno::AUTHENTICATION => {
+                Err(Refusal::Wrong(format!("the cluster's controller refuses it: {fault}")))
+            }
+            Err(fault) => Err(Refusal::Away(fault.to_string())),
         }
-        Err(fault) if fault.errno == Errno::AUTHENTICATION => {
-            Err(Refusal::Wrong(format!("the cluster's controller refuses it: {fault}")))
-        }
-        Err(fault) => Err(Refusal::Away(fault.to_string())),
     }
 }
 

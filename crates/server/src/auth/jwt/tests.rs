@@ -14,6 +14,12 @@ const NOW: i64 = 1_800_000_000;
 const SECRET: &[u8] = b"the quick brown fox jumps over a lazy dog";
 const SITE: &str = "https://idp.example/realms/hpc";
 
+/// Anybody may guess.
+#[expect(clippy::unnecessary_wraps, reason = "others may not")]
+fn free() -> Result<(), Error> {
+    Ok(())
+}
+
 fn outside() -> Arc<Outgoing> {
     let (timeout, targets) = (Duration::from_secs(5), Targets::Any);
     Arc::new(Outgoing::new(Reach { timeout, targets, setting: "-", roots: None, identity: None }))
@@ -78,7 +84,7 @@ fn with(name: &str, value: Value) -> Value {
 }
 
 async fn user(issuers: &Issuers, token: &str) -> Result<String, String> {
-    issuers.check(token, NOW).await.map(|vouched| vouched.user).map_err(|refusal| refusal.to_string())
+    issuers.check(token, NOW, free).await.map(|vouched| vouched.user).map_err(|refusal| refusal.to_string())
 }
 
 /// A gate with one RSA key, `k1`, and a way to sign with it.
@@ -171,11 +177,11 @@ async fn other_issuers_tokens_are_foreign_and_their_names_do_not_mix() {
     let (signer, gate) = rsa_site(&files);
     let header = json!({"alg": "RS256", "kid": "k1"});
     for iss in ["https://idp.example/realms/hpc/", "https://IDP.example/realms/hpc", "", "https://evil.example"] {
-        let outcome = gate.check(&signer.sign(&header, &with("iss", json!(iss))), NOW).await;
+        let outcome = gate.check(&signer.sign(&header, &with("iss", json!(iss))), NOW, free).await;
         assert!(matches!(outcome, Err(Refusal::Foreign(_))), "{iss}: {outcome:?}");
     }
     // without a name it is nobody's, though a configured issuer's key has signed it
-    assert!(gate.check(&signer.sign(&header, &with("iss", json!("absent"))), NOW).await.is_err());
+    assert!(gate.check(&signer.sign(&header, &with("iss", json!("absent"))), NOW, free).await.is_err());
 }
 
 #[tokio::test]
@@ -305,7 +311,7 @@ async fn roles_and_names() {
     let (signer, gate) = rsa_site(&files);
     let role = async |name: &str, value: Value| {
         let token = signer.sign(&json!({"alg": "RS256", "kid": "k1"}), &with(name, value));
-        let vouched = gate.check(&token, NOW).await.unwrap();
+        let vouched = gate.check(&token, NOW, free).await.unwrap();
         assert_eq!(vouched.vouching, Vouching::Others);
         vouched.role
     };
@@ -348,18 +354,20 @@ async fn slurms_keys_and_issuers_without_a_name() {
     let gate = issuers(slurm, vec![nameless]);
     let sign = |key: &[u8], claims: Value| Signer::Hmac(key.to_vec()).sign(&json!({"alg": "HS256"}), &claims);
     let slurm_key = b"slurm's own key is as long as others\n";
-    let vouched = gate.check(&sign(slurm_key, json!({"sun": "alice", "exp": NOW + 5})), NOW).await.unwrap();
+    let vouched = gate.check(&sign(slurm_key, json!({"sun": "alice", "exp": NOW + 5})), NOW, free).await.unwrap();
     assert_eq!((vouched.user.as_str(), vouched.vouching, vouched.expires), ("alice", Vouching::Ours, NOW + 5));
     // Slurm looks at no issuer
-    let vouched = gate.check(&sign(slurm_key, json!({"sun": "alice", "iss": "x", "exp": NOW + 5})), NOW).await.unwrap();
+    let vouched =
+        gate.check(&sign(slurm_key, json!({"sun": "alice", "iss": "x", "exp": NOW + 5})), NOW, free).await.unwrap();
     assert_eq!(vouched.vouching, Vouching::Ours);
-    let vouched = gate.check(&sign(SECRET, json!({"sub": "alice", "exp": NOW + 5})), NOW).await.unwrap();
+    let vouched = gate.check(&sign(SECRET, json!({"sub": "alice", "exp": NOW + 5})), NOW, free).await.unwrap();
     assert_eq!((vouched.user.as_str(), vouched.vouching), ("site-alice", Vouching::Others));
-    assert!(gate.check(&sign(SECRET, json!({"sub": "alice", "iss": "x", "exp": NOW + 5})), NOW).await.is_err());
+    assert!(gate.check(&sign(SECRET, json!({"sub": "alice", "iss": "x", "exp": NOW + 5})), NOW, free).await.is_err());
     // root by the other key is nobody special, and Slurm's claims do not make it Slurm's
-    let vouched = gate.check(&sign(SECRET, json!({"sun": "root", "sub": "root", "exp": NOW + 5})), NOW).await.unwrap();
+    let vouched =
+        gate.check(&sign(SECRET, json!({"sun": "root", "sub": "root", "exp": NOW + 5})), NOW, free).await.unwrap();
     assert_eq!((vouched.user.as_str(), vouched.vouching), ("site-root", Vouching::Others));
-    let expired = gate.check(&sign(slurm_key, json!({"sun": "alice", "exp": NOW})), NOW).await;
+    let expired = gate.check(&sign(slurm_key, json!({"sun": "alice", "exp": NOW})), NOW, free).await;
     assert!(matches!(expired, Err(Refusal::Expired)), "{expired:?}");
 }
 
@@ -369,10 +377,10 @@ async fn what_was_checked_is_remembered_until_it_ends_or_the_key_goes() {
     let (signer, gate) = rsa_site(&files);
     let token = signer.sign(&json!({"alg": "RS256", "kid": "k1"}), &claims());
     for now in [NOW, NOW + 1, NOW + 69] {
-        assert!(gate.check(&token, now).await.is_ok());
+        assert!(gate.check(&token, now, free).await.is_ok());
     }
-    assert!(matches!(gate.check(&token, NOW + 70).await, Err(Refusal::Expired)));
-    assert!(gate.check(&token, NOW).await.is_ok());
+    assert!(matches!(gate.check(&token, NOW + 70, free).await, Err(Refusal::Expired)));
+    assert!(gate.check(&token, NOW, free).await.is_ok());
     let text = files.jwks(&[Signer::rsa().jwk("k1")]);
     assert_eq!(user(&gate, &token).await.unwrap_err(), "the token's signature is wrong");
     std::fs::remove_file(text).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
-use jobgate_model::Error;
+use jobgate_model::{Access, Error};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -122,8 +122,8 @@ impl Cookies {
 }
 
 impl Logins {
-    /// What a request's cookies say of who asks. `now`: unix seconds.
-    pub(in crate::auth) fn brought(&self, door: &Door, parts: &Parts, now: i64) -> Brought {
+    /// What a request's cookies say of who asks. `access`: what the request does. `now`: unix seconds.
+    pub(in crate::auth) fn brought(&self, door: &Door, parts: &Parts, access: Access, now: i64) -> Brought {
         let cookies = &self.cookies;
         let mut sessions = cookies.unsealed::<Session>(Cookie::Session, Purpose::Session, door, parts);
         let Some(session) = sessions.next() else { return Brought::Nothing };
@@ -132,7 +132,7 @@ impl Logins {
             return Brought::Ended;
         }
         let ours = cookies.url.as_ref().map(|url| url.origin().ascii_serialization());
-        match forgery::refuse(parts, ours.as_deref()) {
+        match forgery::refuse(parts, access, ours.as_deref()) {
             Ok(()) => Brought::Session(session),
             Err(error) => Brought::Forged(error),
         }

@@ -1,9 +1,9 @@
 //! Requests that other web sites have a browser make. A cookie proves whose browser it is, not that its user wants something.
 
+use axum::http::Uri;
 use axum::http::header::{HeaderName, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{Method, Uri};
-use jobgate_model::{Error, ErrorKind};
+use jobgate_model::{Access, Error, ErrorKind};
 
 use crate::auth::local::authority;
 
@@ -12,9 +12,10 @@ const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Refuses a request with a cookie that a page of ours did not make. What changes something must say where it comes from, by
 /// `Origin` or `Sec-Fetch-Site`: all browsers do. What only looks may also be a link on another site that was followed, because
-/// that site does not get to see the answer. `ours`: our origin, if it is not simply what the request calls us.
-pub(super) fn refuse(parts: &Parts, ours: Option<&str>) -> Result<(), Error> {
-    let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+/// that site does not get to see the answer. Which of them it is is not for the method to say: Slurm has links that act. `ours`:
+/// our origin, if it is not simply what the request calls us.
+pub(super) fn refuse(parts: &Parts, access: Access, ours: Option<&str>) -> Result<(), Error> {
+    let safe = access == Access::Read;
     let (origin, site, mode) = (text(parts, &ORIGIN)?, text(parts, &SITE)?, text(parts, &MODE)?);
     let from_us = match origin {
         Some(origin) if is_ours(origin, authority(parts), ours) => true,
@@ -76,7 +77,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        refuse(&request.body(()).unwrap().into_parts().0, ours).is_ok()
+        let access = if method == "GET" { Access::Read } else { Access::Write };
+        refuse(&request.body(()).unwrap().into_parts().0, access, ours).is_ok()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobgate_engine::audit::Event;
-use jobgate_model::{Error, ErrorKind, Principal, Role};
+use jobgate_model::{Access, Error, ErrorKind, Principal, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub(crate) async fn list_logins(State(app): State<Arc<App>>, Query(wish): Query<
     let path = |name: &str| format!("/auth/login/{name}{suffix}");
     if is_for_people(&parts.headers) {
         let door = app.gatekeeper.door_of(&parts);
-        let who = logins.and_then(|logins| match logins.brought(&door, &parts, now()) {
+        let who = logins.and_then(|logins| match logins.brought(&door, &parts, Access::Read, now()) {
             Brought::Session(session) => Some(session.user),
             _ => None,
         });
@@ -121,7 +121,7 @@ pub(crate) async fn finish_login(
 pub(crate) async fn log_out(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, Fault> {
     let logins = logins(&app)?;
     let door = app.gatekeeper.door_of(&parts);
-    match logins.brought(&door, &parts, now()) {
+    match logins.brought(&door, &parts, Access::Write, now()) {
         Brought::Session(session) => {
             Trail::of(&parts.extensions).note(Event::LoggedOut);
             tracing::info!(principal = session.user, "somebody has logged out");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::request::Parts;
 use jobgate_engine::{Reach, Targets};
+use jobgate_model::Access;
 
 use super::browser::{Brought, Said};
 use super::*;
@@ -52,9 +53,9 @@ async fn logins_and_sessions_end() {
 
     let asking = parts(&kept(&entrance.cookies[0]));
     let end = NOW + 599 + 3600;
-    assert!(matches!(logins.brought(&door, &asking, end - 1), Brought::Session(_)));
-    assert!(matches!(logins.brought(&door, &asking, end), Brought::Ended));
+    assert!(matches!(logins.brought(&door, &asking, Access::Read, end - 1), Brought::Session(_)));
+    assert!(matches!(logins.brought(&door, &asking, Access::Read, end), Brought::Ended));
     // a provider that is no longer trusted takes its sessions with it
-    assert!(matches!(open(cas()).brought(&door, &asking, NOW), Brought::Session(_)));
-    assert!(matches!(open(Vec::new()).brought(&door, &asking, NOW), Brought::Ended));
+    assert!(matches!(open(cas()).brought(&door, &asking, Access::Read, NOW), Brought::Session(_)));
+    assert!(matches!(open(Vec::new()).brought(&door, &asking, Access::Read, NOW), Brought::Ended));
 }

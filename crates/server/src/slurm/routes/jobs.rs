@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD as BASE64;
 use bytes::Bytes;
 use jobgate_slurm::array::{JobRef, Part};
 use jobgate_slurm::cluster::{JobsWanted, Listed, Stamp};
@@ -14,13 +17,17 @@ use super::super::call::{Call, Outcome, failed};
 use super::super::error::Failure;
 use super::super::listing::Audience;
 
+/// A change is there for all to see so many seconds after the time that it bears, as clocks of controllers differ by less.
+const SETTLED: u64 = 5;
+
 /// `GET /slurm/V/jobs`
 pub(super) fn list(call: &mut Call) -> Outcome {
     let query: JobQuery = call.read_query("op_handler_jobs")?;
     let failed = failed("slurm_load_jobs()", "Unable to query jobs");
     let slurm = call.shared.slurm.clone();
     let stamp = call.cluster().stamp(Listed::Jobs).map_err(&failed)?;
-    if let Some(since) = query.update_time.and_then(Time::seconds).filter(|since| *since >= stamp.changed.max(1)) {
+    // within the second in which something was told, something else may have changed
+    if let Some(since) = query.update_time.and_then(Time::seconds).filter(|since| *since > stamp.changed) {
         call.warn("op_handler_jobs", format!("No job changes since update_time[{since}]"));
         let nothing = Time::at(0);
         return Ok(call.answer(JobInfoResp {
@@ -51,9 +58,7 @@ pub(super) fn list(call: &mut Call) -> Outcome {
     }
     let (before, after) = around(call, stamp);
     let (body, encoding) = if gzip {
-        let stale = call.age().is_some_and(|age| age.stale.is_some());
-        let key = format!("{}/{}/{}/{stale}", call.version, call.asker.login, call.warnings.len());
-        (vec![rendered.compressed(&key, &before, &after).into()], Some("gzip"))
+        (vec![rendered.compressed(&digest_of(&before, &after), &before, &after).into()], Some("gzip"))
     } else {
         let [before, after] = [before, after].map(|text| Bytes::from(text).into());
         (std::iter::once(before).chain(rendered.parts()).chain([after]).collect(), None)
@@ -61,11 +66,28 @@ pub(super) fn list(call: &mut Call) -> Outcome {
     Ok(Reply { body, encoding, etag: plain.then_some(etag), ..Reply::json(call.status(), Vec::new()) })
 }
 
+/// What is around a list, in few words: who asked, and what there was to say.
+fn digest_of(before: &[u8], after: &[u8]) -> String {
+    let mut digest = Context::new(&SHA256);
+    digest.update(&before.len().to_le_bytes());
+    digest.update(before);
+    digest.update(after);
+    BASE64.encode(digest.finish())
+}
+
+/// When a client knows all that an answer says, for its next `update_time`. In the second of the last change there may be more
+/// to come, so that is asked for again; once it is long past, it is not.
+fn told_until(call: &Call, stamp: Stamp) -> Time {
+    let now = u64::try_from(call.now).unwrap_or_default();
+    let settled = stamp.changed > 0 && now > stamp.changed + SETTLED;
+    Time::at(if settled { stamp.changed + 1 } else { stamp.changed })
+}
+
 /// What comes before the list of jobs in an answer, and what after it.
 fn around(call: &Call, stamp: Stamp) -> (Vec<u8>, Vec<u8>) {
     let mut answer = JobInfoResp {
         last_backfill: Some(Time::at(stamp.backfill)),
-        last_update: Some(Time::at(stamp.changed)),
+        last_update: Some(told_until(call, stamp)),
         ..JobInfoResp::default()
     };
     let (meta, errors, warnings) = call.frame();

@@ -178,6 +178,30 @@ async fn other_sites_cannot_use_a_session() {
 }
 
 #[tokio::test]
+async fn other_sites_cannot_lead_to_what_acts() {
+    let idp = Idp::new();
+    let (gate, _dir) =
+        crate::tests::slurm::gate_with(Mode::Insecure, |auth| auth.logins = Some(idp.logins(None, Vec::new())));
+    let mut browser = Browser::new(&gate);
+    browser.log_in(&idp).await.ok();
+    let link = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+    browser.ask("GET /slurm/v0.0.45/jobs", &link).await.ok();
+    for path in [
+        "/slurm/v0.0.45/job/7/requeue",
+        "/slurm/v0.0.45/reconfigure/",
+        "//slurm/v0.0.45//reconfigure",
+        "/only-v0.0.45/slurm/v0.0.45/reconfigure/",
+    ] {
+        let line = format!("GET {path}");
+        for headers in [&link[..], &[], &[("sec-fetch-site", "none")], &[("sec-fetch-site", "same-site")]] {
+            assert_eq!(browser.ask(&line, headers).await.status.as_u16(), 511, "{path} {headers:?}");
+        }
+        let own = browser.ask(&line, &[("sec-fetch-site", "same-origin")]).await;
+        assert_ne!(own.status.as_u16(), 511, "{path}: what the batch system says to alice");
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_led_elsewhere() {
     let idp = Idp::new();
     let open = self::gate(Mode::Insecure, idp.logins(None, Vec::new()));
