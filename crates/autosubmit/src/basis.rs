@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -26,7 +27,7 @@ struct Notes {
     /// Of what was kept.
     shared: HashMap<*const Sources, Arc<Sources>>,
     /// What was read and cannot be kept beyond this answer, by whose it is and its name.
-    held: HashMap<(usize, PathBuf), Arc<dyn Any + Send + Sync>>,
+    held: HashMap<(usize, OsString), Arc<dyn Any + Send + Sync>>,
     /// From when until when, in seconds since 1970.
     span: Option<(i64, i64)>,
     unfounded: bool,
@@ -154,12 +155,12 @@ pub(crate) fn has_noted(sources: &Arc<Sources>) -> bool {
 
 /// Holds something until the answer is made, which is then made of one state of things, each read once. `whose`: a number that
 /// nothing else has which is held under the same name.
-pub(crate) fn hold(whose: usize, name: &Path, value: Arc<dyn Any + Send + Sync>) {
+pub(crate) fn hold(whose: usize, name: &OsStr, value: Arc<dyn Any + Send + Sync>) {
     with(|notes| drop(notes.held.insert((whose, name.to_owned()), value)));
 }
 
 /// What is held.
-pub(crate) fn held<T: Send + Sync + 'static>(whose: usize, name: &Path) -> Option<Arc<T>> {
+pub(crate) fn held<T: Send + Sync + 'static>(whose: usize, name: &OsStr) -> Option<Arc<T>> {
     let found = |notes: &Notes| {
         if notes.held.is_empty() {
             return None;
@@ -184,7 +185,12 @@ pub fn unfounded() {
 
 /// Notes an error of reading: a file that is not there is a fact, everything else may be over soon.
 pub(crate) fn note_error(error: &std::io::Error) {
-    if !matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) {
+    if !is_absent(error) {
         unfounded();
     }
+}
+
+/// Whether an error says that there is no such file.
+pub(crate) fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }

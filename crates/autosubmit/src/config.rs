@@ -11,7 +11,7 @@ mod tests;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::ini::{Ini, IniError};
+use crate::ini::{Ini, IniError, Replacements};
 use crate::kept::Sources;
 use crate::yaml::{self, YamlError};
 
@@ -84,6 +84,9 @@ pub enum ConfigError {
     /// Configurations that lead to more files than there can be.
     #[error("more than {0} configuration files")]
     TooMany(usize),
+    /// What it repeats makes too much of it.
+    #[error("the configuration becomes larger than a configuration can be")]
+    Large,
     /// A section that is needed is not there.
     #[error("'{0}'")]
     Missing(String),
@@ -96,7 +99,7 @@ pub struct Loaded {
     pub configuration: Configuration,
     /// What was read
     pub sources: Sources,
-    /// Bytes of the files
+    /// About how many bytes it takes in memory
     pub size: usize,
 }
 
@@ -203,7 +206,9 @@ fn date_call(point: &str) -> String {
 }
 
 fn sections(ini: &Ini) -> Map<String, Value> {
-    let section =
-        |name: &str| ini.resolved(name).into_iter().map(|(option, value)| (option, Value::from(value))).collect();
+    let left = Replacements::default();
+    let section = |name: &str| {
+        ini.resolved(name, &left).into_iter().map(|(option, value)| (option, Value::from(value))).collect()
+    };
     ini.sections().map(|name| (name.to_owned(), Value::Object(section(name)))).collect()
 }

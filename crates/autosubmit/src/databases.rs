@@ -1,7 +1,7 @@
 //! Autosubmit's tables, read beside whoever writes them: in SQLite files, or in PostgreSQL.
 //!
-//! A file is opened with `mode=ro`, never as immutable: a writer's locks are respected, and waited for up to [`PATIENCE`]. Only
-//! ordinary tables and stored columns are read, so that a file cannot make us run a query of its own through a view, a virtual
+//! A file is opened with `mode=ro`: a writer's locks are respected, and waited for up to [`PATIENCE`]. Nothing is made beside it: one
+//! that is written ahead (WAL), and at which nobody is, is read as it lies (`opened.rs`). Only ordinary tables and stored columns are read, so that a file cannot make us run a query of its own through a view, a virtual
 //! table or a generated column. Columns that a version of Autosubmit does not have yet read as nothing.
 
 pub mod catalogue;
@@ -37,6 +37,8 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Rows that one reading may have.
 const MOST_ROWS: usize = 4 << 20;
+/// Bytes that the columns of all its rows may have.
+const MOST_BYTES: usize = 512 << 20;
 
 /// Why a database cannot be read. The texts name the file without its folder.
 #[derive(Debug, Error)]
@@ -94,7 +96,7 @@ pub enum DatabaseError {
         column: &'static str,
     },
     /// There is more in it than can be.
-    #[error("{} has more rows than can be", name(path))]
+    #[error("{} has more rows, or longer ones, than can be", name(path))]
     TooMuch {
         /// Which file
         path: PathBuf,
@@ -153,7 +155,7 @@ pub(crate) struct Database<'a> {
 impl Drop for Database<'_> {
     fn drop(&mut self) {
         if let Open::File(file, identity) = &mut self.open
-            && let Some(file) = file.take().filter(|_| !self.failed.get())
+            && let Some(file) = file.take().filter(|file| !self.failed.get() && !file.lies_still())
             && file.end().is_ok()
         {
             idle::put(&self.path, *identity, file);
@@ -242,11 +244,11 @@ impl<'a> Database<'a> {
         if !path.is_file() {
             return Err(DatabaseError::Missing { path: path.to_owned() });
         }
-        let opened = idle::take(path, identity).map_or_else(|| Opened::open(path).map(Box::new), Ok).and_then(|file| {
-            file.begin()?;
-            Ok(file)
-        });
-        let file = opened.map_err(|source| failure(path, source))?;
+        let file = match idle::take(path, identity) {
+            Some(file) => file,
+            None => Box::new(Opened::open(path, identity)?),
+        };
+        file.begin().map_err(|source| failure(path, source))?;
         let open = Open::File(Some(file), identity);
         Ok(Self { open, path: path.to_owned(), failed: Cell::default() })
     }
@@ -285,11 +287,20 @@ impl<'a> Database<'a> {
         let mut statement = file.connection.prepare_cached(&query).map_err(failed)?;
         let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(failed)?;
         let mut found = Vec::new();
+        let mut bytes = 0;
         while let Some(row) = rows.next().map_err(failed)? {
-            if found.len() >= MOST_ROWS {
+            bytes += (0..columns.len()).map(|column| length(row, column)).sum::<usize>();
+            if found.len() >= MOST_ROWS || bytes > MOST_BYTES {
                 return Err(DatabaseError::TooMuch { path: self.path.clone() });
             }
             found.push(each(&Row::File(row)));
+        }
+        if let Open::File(_, identity) = &self.open
+            && file.has_changed(&self.path, *identity)
+        {
+            self.failed.set(true);
+            basis::unfounded();
+            return Err(DatabaseError::Busy { path: self.path.clone() });
         }
         Ok(found)
     }
@@ -365,7 +376,16 @@ fn failure(path: &Path, source: rusqlite::Error) -> DatabaseError {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => DatabaseError::Damaged { path },
         Some(ErrorCode::CannotOpen) => DatabaseError::Missing { path },
         Some(ErrorCode::ReadOnly) => DatabaseError::Unfinished { path },
+        Some(ErrorCode::TooBig) => DatabaseError::TooMuch { path },
         _ => DatabaseError::Other { path, source },
+    }
+}
+
+/// Bytes of a column that is a text.
+fn length(row: &rusqlite::Row<'_>, column: usize) -> usize {
+    match row.get_ref(column) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => bytes.len(),
+        _ => 0,
     }
 }
 

@@ -15,6 +15,9 @@ pub enum IniError {
     /// A line is neither a section, an option nor a comment.
     #[error("line {0}: neither `[section]` nor `option = value`")]
     Line(usize),
+    /// What all sections inherit makes too much of it.
+    #[error("its sections inherit more than can be")]
+    Large,
 }
 
 /// The sections of a file, in its order.
@@ -28,6 +31,41 @@ pub struct Ini {
 const DEEPEST: usize = 10;
 /// How many replacements one value may need.
 const MOST: usize = 1000;
+/// How many bytes replacements may add to one value, or to all values of a file that are looked at together.
+const ADDED: usize = 16 << 20;
+/// How many bytes all sections may inherit together.
+const INHERITED: usize = 64 << 20;
+
+/// The bytes that replacements may still add to the values of a file.
+#[derive(Debug)]
+pub struct Replacements(Cell<usize>);
+
+impl Default for Replacements {
+    fn default() -> Self {
+        Self(Cell::new(ADDED))
+    }
+}
+
+/// What may still be replaced in a value.
+struct Left<'a> {
+    count: Cell<usize>,
+    bytes: &'a Replacements,
+}
+
+impl<'a> Left<'a> {
+    fn of(bytes: &'a Replacements) -> Self {
+        Self { count: Cell::new(MOST), bytes }
+    }
+
+    /// Takes a replacement of so many bytes, if there may be one.
+    fn take(&self, bytes: usize) -> bool {
+        let (count, left) = (self.count.get().checked_sub(1), self.bytes.0.get().checked_sub(bytes));
+        let Some((count, left)) = count.zip(left) else { return false };
+        self.count.set(count);
+        self.bytes.0.set(left);
+        true
+    }
+}
 
 impl Ini {
     /// Reads a file. Of two values for the same option the later counts; two sections of the same name are one.
@@ -68,13 +106,18 @@ impl Ini {
             options.push((name.trim().to_owned(), value.trim().to_owned()));
             open = true;
         }
+        let inherited: usize = ini.defaults.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
+        if inherited.saturating_mul(ini.sections.len()) > INHERITED {
+            return Err(IniError::Large);
+        }
         Ok(ini)
     }
 
     /// The value of an option, with the defaults and with replacements made.
     pub fn get(&self, section: &str, option: &str) -> Option<String> {
         let options = self.options(section);
-        self.raw(options, option).map(|value| self.replaced(options, value, DEEPEST, &Cell::new(MOST)))
+        let bytes = Replacements::default();
+        self.raw(options, option).map(|value| self.replaced(options, value, DEEPEST, &Left::of(&bytes)))
     }
 
     /// Names of the sections, without `DEFAULT`.
@@ -87,12 +130,12 @@ impl Ini {
         self.sections().any(|name| name == section)
     }
 
-    /// All options of a section, first its own and then what it inherits, with replacements made.
-    pub fn resolved(&self, section: &str) -> Vec<(String, String)> {
+    /// All options of a section, first its own and then what it inherits, with replacements made as far as there is room.
+    pub fn resolved(&self, section: &str, left: &Replacements) -> Vec<(String, String)> {
         let options = self.options(section);
         let inherited = self.defaults.iter().filter(|(name, _)| !options.iter().any(|(own, _)| own == name));
         let all = options.iter().chain(inherited);
-        all.map(|(name, value)| (name.clone(), self.replaced(options, value, DEEPEST, &Cell::new(MOST)))).collect()
+        all.map(|(name, value)| (name.clone(), self.replaced(options, value, DEEPEST, &Left::of(left)))).collect()
     }
 
     fn place(&mut self, name: &str) -> usize {
@@ -112,7 +155,7 @@ impl Ini {
     }
 
     /// What cannot be replaced stays as it is.
-    fn replaced(&self, options: &[(String, String)], value: &str, depth: usize, left: &Cell<usize>) -> String {
+    fn replaced(&self, options: &[(String, String)], value: &str, depth: usize, left: &Left<'_>) -> String {
         let mut result = String::with_capacity(value.len());
         let mut rest = value;
         while let Some((before, after)) = rest.split_once('%') {
@@ -125,8 +168,7 @@ impl Ini {
             }
             let reference = rest.strip_prefix('(').and_then(|inner| inner.split_once(")s"));
             match reference.and_then(|(name, after)| Some((self.raw(options, name)?, after))) {
-                Some((found, after)) if depth > 0 && left.get() > 0 => {
-                    left.set(left.get() - 1);
+                Some((found, after)) if depth > 0 && left.take(found.len()) => {
                     result.push_str(&self.replaced(options, found, depth - 1, left));
                     rest = after;
                 }
@@ -157,7 +199,10 @@ mod tests {
         assert_eq!(get("experiment", "datelist"), None);
         assert_eq!(get("nowhere", "EXPID").as_deref(), Some("a000"));
         assert_eq!(ini.sections().collect::<Vec<_>>(), ["experiment", "empty"]);
-        assert_eq!(ini.resolved("empty"), [("EXPID".into(), "a000".into()), ("HPCARCH".into(), "local".into())]);
+        assert_eq!(
+            ini.resolved("empty", &Replacements::default()),
+            [("EXPID".into(), "a000".into()), ("HPCARCH".into(), "local".into())]
+        );
     }
 
     #[test]
@@ -173,5 +218,17 @@ mod tests {
         let ini = Ini::parse("[a]\nx = %(x)s%(x)s\ny = %(z)s\nz = %(y)s\n").unwrap();
         assert!(ini.get("a", "x").unwrap().len() <= 10 * MOST);
         assert!(ini.get("a", "y").unwrap().contains('%'));
+    }
+
+    #[test]
+    fn a_small_file_stays_small() {
+        let long = "l".repeat(1 << 20);
+        let many = "%(x)s".repeat(500);
+        let ini = Ini::parse(&format!("[a]\nx = {long}\ny = {many}\nz = {many}\n")).unwrap();
+        assert!(ini.get("a", "y").unwrap().len() < 2 * ADDED);
+        let all: usize = ini.resolved("a", &Replacements::default()).iter().map(|(_, value)| value.len()).sum();
+        assert!(all < 2 * ADDED, "{all}");
+        let sections = (0..1000).map(|number| format!("[{number}]\n")).collect::<Vec<_>>().concat();
+        assert_eq!(Ini::parse(&format!("[DEFAULT]\nx = {long}\n{sections}")), Err(IniError::Large));
     }
 }

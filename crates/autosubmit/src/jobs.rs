@@ -12,6 +12,7 @@ use std::path::Path;
 use jiff::civil::DateTime;
 use thiserror::Error;
 
+use crate::basis;
 use crate::databases::DatabaseError;
 use crate::pickle::PickleError;
 use crate::status::JobStatus;
@@ -46,6 +47,14 @@ pub struct Job {
     pub local_logs: Logs,
     /// File names of output and errors where it runs
     pub remote_logs: Logs,
+}
+
+impl Job {
+    /// Bytes of its texts besides its name.
+    fn texts(&self) -> usize {
+        let logs = [&self.local_logs, &self.remote_logs].into_iter().flat_map(|logs| [&logs.out, &logs.err]);
+        logs.chain([&self.section, &self.member]).flatten().map(|text| text.len() + 16).sum()
+    }
 }
 
 /// The file names of a job's output and errors, as the list has them: perhaps empty, perhaps not there.
@@ -96,6 +105,14 @@ pub enum JobsError {
     Database(#[from] DatabaseError),
 }
 
+impl JobsError {
+    /// A file cannot be read.
+    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        basis::note_error(&source);
+        Self::Read { file: file_name(path), source }
+    }
+}
+
 /// More jobs than any experiment has.
 pub const MOST_JOBS: usize = 500_000;
 
@@ -136,7 +153,7 @@ impl JobList {
 
     /// About how many bytes it takes in memory.
     pub fn size(&self) -> usize {
-        self.jobs.len() * (size_of::<Job>() + 400)
+        self.jobs.iter().map(|job| size_of::<Job>() + 120 + 2 * job.name.len() + job.texts()).sum()
     }
 }
 

@@ -5,6 +5,7 @@
 //! kept.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -171,7 +172,8 @@ pub struct Kept<T> {
 
 #[derive(Debug)]
 struct Inner<T> {
-    entries: HashMap<PathBuf, Entry<T>>,
+    /// By their names as they are written: paths that lead to the same may be names of different things.
+    entries: HashMap<OsString, Entry<T>>,
     size: usize,
     clock: u64,
 }
@@ -192,7 +194,12 @@ impl<T: Send + Sync + 'static> Kept<T> {
 
     /// What is kept under this name if its files did not change, else what `read` makes of them. `read` returns what it read,
     /// about how many bytes that takes in memory, and what it was read from, noted **before** reading. Errors are not kept.
-    pub fn get<E>(&self, name: &Path, read: impl FnOnce() -> Result<(T, usize, Sources), E>) -> Result<Arc<T>, E> {
+    pub fn get<E>(
+        &self,
+        name: impl AsRef<OsStr>,
+        read: impl FnOnce() -> Result<(T, usize, Sources), E>,
+    ) -> Result<Arc<T>, E> {
+        let name = name.as_ref();
         let whose = std::ptr::from_ref(self).addr();
         if let Some(value) = basis::held(whose, name).or_else(|| self.current(name)) {
             return Ok(value);
@@ -213,7 +220,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         self.lock().size
     }
 
-    fn current(&self, name: &Path) -> Option<Arc<T>> {
+    fn current(&self, name: &OsStr) -> Option<Arc<T>> {
         // looking at the files may take long on a network, so not while others wait for the lock
         let sources = Arc::clone(&self.lock().entries.get(name)?.sources);
         // within one answer they are looked at once
@@ -231,7 +238,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         Some(Arc::clone(&entry.value))
     }
 
-    fn keep(&self, name: &Path, sources: Arc<Sources>, value: Arc<T>, size: usize) {
+    fn keep(&self, name: &OsStr, sources: Arc<Sources>, value: Arc<T>, size: usize) {
         let mut inner = self.lock();
         inner.remove(name);
         if size > self.room {
@@ -248,7 +255,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
         inner.entries.insert(name.to_owned(), Entry { sources, value, size, used });
     }
 
-    fn forget(&self, name: &Path) {
+    fn forget(&self, name: &OsStr) {
         self.lock().remove(name);
     }
 
@@ -258,7 +265,7 @@ impl<T: Send + Sync + 'static> Kept<T> {
 }
 
 impl<T> Inner<T> {
-    fn remove(&mut self, name: &Path) {
+    fn remove(&mut self, name: &OsStr) {
         if let Some(entry) = self.entries.remove(name) {
             self.size -= entry.size;
         }
@@ -310,7 +317,7 @@ mod tests {
         let kept = Kept::new(100);
         let mut reads = 0;
         let mut get = |name: &str, size: usize| {
-            let value = kept.get(Path::new(name), || {
+            let value = kept.get(name, || {
                 reads += 1;
                 Ok::<_, Infallible>((reads, size, Sources::file(path)))
             });

@@ -14,6 +14,7 @@ pub mod logs;
 pub mod machine;
 pub mod pickle;
 pub mod rc;
+mod reach;
 pub mod runners;
 pub mod site;
 pub mod status;

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::basis;
 use crate::expid::Places;
+use crate::reach;
 
 /// The newest output and errors of each job, as names of files in the folder of logs.
 #[derive(Debug, Clone, Default)]
@@ -146,6 +148,11 @@ impl LogFile {
         let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs() as i64;
         Some(Self { path: path.to_owned(), name: path.file_name()?.to_string_lossy().into_owned(), modified })
     }
+
+    /// Opens it, as a file of the experiment of these places. `None`: a link to what is not that experiment's.
+    pub fn open(&self, places: &Places) -> io::Result<Option<File>> {
+        reach::of_experiment(&places.folder, &self.path)
+    }
 }
 
 /// How a file is packed, by its first bytes.
@@ -160,11 +167,10 @@ pub enum Packing {
 }
 
 /// Looks how a file is packed.
-pub fn packing(path: &Path) -> io::Result<Packing> {
-    let mut head = Vec::new();
-    basis::note(path);
-    File::open(path)?.take(6).read_to_end(&mut head)?;
-    Ok(match head.as_slice() {
+pub fn packing(file: &File) -> io::Result<Packing> {
+    let mut head = [0; 6];
+    let read = file.read_at(&mut head, 0)?;
+    Ok(match &head[..read] {
         [0x1f, 0x8b, ..] => Packing::Gzip,
         [0xfd, b'7', b'z', b'X', b'Z', 0] => Packing::Xz,
         _ => Packing::Plain,
@@ -176,8 +182,7 @@ const TAIL: u64 = 4 << 20;
 
 /// The last lines of a file that is not packed, without their ends. Only the last 4 MiB are looked at. As in the original a line is
 /// what `tail` takes for one, and is then split where Python splits lines: a progress bar with carriage returns makes several.
-pub fn last_lines(path: &Path, count: usize) -> io::Result<Vec<String>> {
-    let mut file = File::open(path)?;
+pub fn last_lines(mut file: &File, count: usize) -> io::Result<Vec<String>> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
     let mut bytes = Vec::new();
@@ -265,6 +270,8 @@ mod tests {
     fn ends_of_files_are_read() {
         let folder = folder(&["a"]);
         let path = folder.path().join("a");
+        let last_lines = |path: &Path, count| last_lines(&File::open(path).unwrap(), count);
+        let packing = |path: &Path| packing(&File::open(path).unwrap());
         fs::write(&path, "1\n2\n\n3").unwrap();
         assert_eq!(last_lines(&path, 2).unwrap(), ["", "3"]);
         assert_eq!(last_lines(&path, 9).unwrap().len(), 4);

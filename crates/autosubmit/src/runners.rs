@@ -214,8 +214,8 @@ impl Runners {
         } else {
             (STOP_TIME, STOP_PATIENCE, &["INT", "TERM", "KILL"])
         };
-        drop(self.command(&runner, "stop", &order::stop(expid, force), b"y\n", time));
-        let mut ended = self.ends(&process, patience)?;
+        let told = self.command(&runner, "stop", &order::stop(expid, force), b"y\n", time).is_ok();
+        let mut ended = self.ends(&process, patience, told)?;
         for signal in signals {
             if ended {
                 break;
@@ -223,7 +223,7 @@ impl Runners {
             if let Some(folder) = extra(&process)["jobgate_run"].as_str() {
                 drop(self.script(&runner.place, watch::signal(folder, signal)));
             }
-            ended = self.ends(&process, patience)?;
+            ended = self.ends(&process, patience, told)?;
         }
         if !ended {
             return Err(RunnerError::Immortal(expid.to_owned()));
@@ -311,6 +311,8 @@ impl Runners {
                 }
                 Ok(true)
             }
+            // a state is not changed by who cannot see it
+            Judged::Elsewhere(_) | Judged::Unseen(_) => Ok(true),
             Judged::Ended(status) => {
                 self.store.end_process(process.id, status, &self.now())?;
                 Ok(false)
@@ -320,8 +322,8 @@ impl Runners {
 
     fn judge(&self, process: &Process) -> Judged {
         let extra = extra(process);
-        if extra["jobgate_host"].as_str().is_some_and(|host| host != self.settings.host) {
-            return Judged::Active(None);
+        if let Some(host) = extra["jobgate_host"].as_str().filter(|host| *host != self.settings.host) {
+            return Judged::Elsewhere(host.to_owned());
         }
         let place = match Runner::of_process(process) {
             Ok(runner) => runner.place,
@@ -333,26 +335,32 @@ impl Runners {
             None => watch::look_at_foreign(process.pid, &process.expid),
         };
         let seen = self.script(&place, script).ok().filter(|said| said.code == Some(0));
-        match seen.and_then(|said| watch::seen(&said.out)) {
+        match (seen.and_then(|said| watch::seen(&said.out)), &place) {
             // a failed look changes nothing
-            None => Judged::Active(None),
-            Some(Seen::Alive(pid)) => Judged::Active(Some(pid)),
-            Some(Seen::Ended(0)) => Judged::Ended(ProcessStatus::Completed),
-            Some(Seen::Absent | Seen::Begins) if process.pid == 0 && is_young(process) => Judged::Active(None),
-            Some(Seen::Ended(_) | Seen::Gone | Seen::Absent | Seen::Begins) => Judged::Ended(ProcessStatus::Terminated),
+            (None, _) => Judged::Active(None),
+            (Some(Seen::Alive(pid)), _) => Judged::Active(Some(pid)),
+            (Some(Seen::Elsewhere(host)), _) => Judged::Elsewhere(host),
+            (Some(Seen::Ended(0)), _) => Judged::Ended(ProcessStatus::Completed),
+            (Some(Seen::Absent | Seen::Begins), _) if process.pid == 0 && is_young(process) => Judged::Active(None),
+            // the original does not note on which of the machines that are called so it has begun
+            (Some(Seen::Gone), Place::Ssh { host, .. }) if folder.is_none() => Judged::Unseen(host.clone()),
+            (Some(Seen::Ended(_) | Seen::Gone | Seen::Absent | Seen::Begins), _) => {
+                Judged::Ended(ProcessStatus::Terminated)
+            }
         }
     }
 
-    /// Waits for a run's end, a little.
-    fn ends(&self, process: &Process, patience: Duration) -> Result<bool, RunnerError> {
+    /// Waits for a run's end, a little. `told`: Autosubmit says that it has stopped it, which counts where nobody can look.
+    fn ends(&self, process: &Process, patience: Duration, told: bool) -> Result<bool, RunnerError> {
         let deadline = Instant::now() + patience;
         loop {
-            if let Judged::Ended(_) = self.judge(process) {
-                return Ok(true);
-            }
-            if extra(process)["jobgate_host"].as_str().is_some_and(|host| host != self.settings.host) {
-                let host = extra(process)["jobgate_host"].as_str().unwrap_or_default().to_owned();
-                return Err(RunnerError::Elsewhere { expid: process.expid.clone(), host });
+            match self.judge(process) {
+                Judged::Ended(_) => return Ok(true),
+                Judged::Unseen(_) if told => return Ok(true),
+                Judged::Elsewhere(host) | Judged::Unseen(host) => {
+                    return Err(RunnerError::Elsewhere { expid: process.expid.clone(), host });
+                }
+                Judged::Active(_) => {}
             }
             if Instant::now() >= deadline {
                 return Ok(false);
@@ -430,5 +438,9 @@ fn is_young(process: &Process) -> bool {
 enum Judged {
     /// It runs, perhaps watched over by this process
     Active(Option<i64>),
+    /// It is on another machine than those that can be asked
+    Elsewhere(String),
+    /// Its process is not where it was looked for; it may be on another machine of that name
+    Unseen(String),
     Ended(ProcessStatus),
 }

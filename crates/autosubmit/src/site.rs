@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::basis;
+use crate::basis::{self, is_absent};
 use crate::config::{ConfigError, Configuration, Origin, load};
 use crate::databases::catalogue::{Catalogue, Experiment, Statuses, statuses};
 use crate::databases::history::{History, Run};
@@ -121,7 +121,7 @@ impl Site {
         let path = self.rc.database();
         self.kept(&self.catalogue, &path, || {
             let catalogue = Catalogue::read(self.source(&path, PUBLIC))?;
-            let size = catalogue.experiments().len() * 700;
+            let size = catalogue.size();
             Ok((catalogue, size))
         })
     }
@@ -136,7 +136,7 @@ impl Site {
         let path = self.rc.times();
         self.kept(&self.statuses, &path, || {
             let found = missing_is_empty(statuses(self.source(&path, PUBLIC)))?;
-            let size = found.numbered().len() * 200;
+            let size = found.size();
             Ok((found, size))
         })
     }
@@ -174,7 +174,7 @@ impl Site {
     pub fn jobs_modified(&self, expid: &Expid, zone: jiff::tz::Offset) -> Result<Option<i64>, SiteError> {
         let places = self.places(expid);
         Ok(match (self.layout(expid)?, self.store.server()) {
-            (Layout::Pickle, None) => LogFile::at(&places.pickle).map(|file| file.modified),
+            (Layout::Pickle, None) => pickled(&places.pickle)?,
             (Layout::Pickle, Some(server)) => {
                 server.pickled(expid.as_str())?.and_then(|text| texts::any_seconds(&text, zone))
             }
@@ -227,7 +227,7 @@ impl Site {
         let path = self.places(expid).history;
         self.kept(&self.runs, &path, || {
             let runs = self.store.runs(expid)?;
-            let size = runs.len() * 300 + 100;
+            let size = runs.iter().map(Run::size).sum::<usize>() + 100;
             Ok((runs, size))
         })
     }
@@ -248,13 +248,15 @@ impl Site {
         let places = self.places(expid);
         let description =
             self.catalogue().ok().and_then(|catalogue| catalogue.get(expid.as_str())?.description.clone());
-        // the description comes from another file, so it is a part of the name
-        let name = places.conf.join(description.as_deref().unwrap_or_default());
+        // the description comes from another file, so it is a part of the name; no path has the character between them
+        let mut name = places.conf.clone().into_os_string();
+        name.push("\0");
+        name.push(description.as_deref().unwrap_or_default());
         self.configurations.get(&name, || {
             let (rc, environment) = (&self.rc, &self.environment);
             let origin = Origin { rc, environment, expid, places: &places, description: description.as_deref() };
             let loaded = load(origin)?;
-            Ok((loaded.configuration, loaded.size * 6, loaded.sources))
+            Ok((loaded.configuration, loaded.size, loaded.sources))
         })
     }
 
@@ -289,6 +291,17 @@ impl Site {
     /// The path of a job's file of tries.
     pub fn total_stats(&self, expid: &Expid, job: &str) -> Option<std::path::PathBuf> {
         self.places(expid).total_stats(job).filter(|path| path.parent() == Some(Path::new(&self.places(expid).tmp)))
+    }
+}
+
+/// When a pickle was written; nothing where there is none. One that cannot be looked at may be there.
+fn pickled(path: &Path) -> Result<Option<i64>, JobsError> {
+    if let Some(file) = LogFile::at(path) {
+        return Ok(Some(file.modified));
+    }
+    match std::fs::metadata(path) {
+        Err(source) if !is_absent(&source) => Err(JobsError::unreadable(path, source)),
+        _ => Ok(None),
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 use crate::basis;
+use crate::reach;
 use crate::texts::seconds;
 
 /// One line.
@@ -32,11 +33,7 @@ pub fn listed(folder: &Path) -> Option<HashSet<OsString>> {
 /// Reads the tries of a job, oldest first. No file, or one that is too large to be one, is an error.
 pub fn read(path: &Path) -> io::Result<Vec<Line>> {
     basis::note(path);
-    let text = fs::metadata(path).and_then(|metadata| match metadata.len() {
-        ..=LARGEST => fs::read(path),
-        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file of a job's tries is too large")),
-    });
-    let text = text.inspect_err(basis::note_error)?;
+    let text = reach::whole(path, LARGEST).inspect_err(basis::note_error)?;
     let text = String::from_utf8_lossy(&text);
     let lines = text.lines().map(|line| Line { columns: line.split_whitespace().map(str::to_owned).collect() });
     Ok(lines.filter(|line| !line.columns.is_empty()).collect())

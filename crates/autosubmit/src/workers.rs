@@ -8,12 +8,14 @@ mod status;
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use jiff::tz::Offset;
 use thiserror::Error;
 
+use crate::basis::is_absent;
 use crate::databases::DatabaseError;
 use crate::expid::Expid;
 use crate::logs::run_log;
@@ -24,7 +26,7 @@ use crate::views::Moment;
 
 pub use details::{Owner, details};
 pub use graph::{arguments, drawn, is_missing};
-pub use schedule::{Schedule, Task, due};
+pub use schedule::{Schedule, Task};
 pub use status::{Age, StatusPlan, plan, runs};
 
 /// Does what is due.
@@ -41,6 +43,9 @@ pub enum WorkerError {
     /// Another process is at it.
     #[error("another process does this at the moment")]
     Taken,
+    /// Another process has done it a moment ago.
+    #[error("another process has done this already")]
+    Recent,
     /// The lock file cannot be made.
     #[error("cannot lock {path}: {source}")]
     Lock {
@@ -85,16 +90,36 @@ impl Workers {
 
     /// Does one task, unless another process is at it.
     pub fn run(&self, task: Task, moment: Moment) -> Result<Done, WorkerError> {
-        let _lock = self.lock(&format!("jobgate_{}.lock", task.id().to_lowercase()))?;
-        match task {
+        let lock = self.lock(task)?;
+        self.locked(task, &lock, moment)
+    }
+
+    /// The same for a task that is done each time such an interval has passed: unless another process has done it within that.
+    pub fn run_again(&self, task: Task, interval: Duration, moment: Moment) -> Result<Done, WorkerError> {
+        let lock = self.lock(task)?;
+        // clocks do not go alike
+        let enough = interval.mul_f64(0.9);
+        if last_done(&lock).is_some_and(|ago| ago < enough) {
+            return Err(WorkerError::Recent);
+        }
+        self.locked(task, &lock, moment)
+    }
+
+    fn locked(&self, task: Task, lock: &File, moment: Moment) -> Result<Done, WorkerError> {
+        let began = SystemTime::now();
+        let done = match task {
             Task::Status => self.statuses(moment),
             Task::Details => self.details(moment.zone),
             Task::Graph => self.graphs(moment),
-        }
+        }?;
+        // others go by when it was begun, as we do; if it cannot be noted they do it once more
+        drop(lock.set_len(DONE).and_then(|()| lock.set_modified(began)));
+        Ok(done)
     }
 
     /// A lock that ends with the process that holds it, whatever becomes of that.
-    fn lock(&self, name: &str) -> Result<File, WorkerError> {
+    fn lock(&self, task: Task) -> Result<File, WorkerError> {
+        let name = format!("jobgate_{}.lock", task.id().to_lowercase());
         // where the tables are on a server, the folder of the main database means nothing
         let rc = self.site.rc();
         let path = if rc.backend == Backend::Sqlite { rc.database_folder.join(name) } else { rc.root.join(name) };
@@ -111,23 +136,15 @@ impl Workers {
         let catalogue = self.site.catalogue()?;
         let known = self.site.statuses()?;
         let mut done = Done::default();
-        let age = |name: &str| -> Result<Age, String> {
-            let expid = Expid::parse(name).map_err(|error| error.to_string())?;
-            let jobs = self.site.jobs_modified(&expid, moment.zone).map_err(|error| error.to_string())?;
-            let jobs = jobs.map(|at| moment.now() - at);
-            // the log is looked for only where it decides, and it needs the configuration
-            let log = match jobs {
-                Some(age) if status::needs_log(age) => self.log_age(&expid, moment),
-                _ => None,
-            };
-            Ok(Age { jobs, log })
-        };
         let mut ages = Vec::with_capacity(catalogue.experiments().len());
         for experiment in catalogue.experiments() {
-            ages.push(age(&experiment.name).unwrap_or_else(|why| {
-                done.left_out.push((experiment.name.clone(), why));
-                Age::default()
-            }));
+            ages.push(match self.age(&experiment.name, moment) {
+                Ok(age) => Some(age),
+                Err(why) => {
+                    done.left_out.push((experiment.name.clone(), why));
+                    None
+                }
+            });
         }
         let plan = plan(&catalogue, known.numbered(), &ages, moment);
         if !plan.forget.is_empty() || !plan.rows.is_empty() {
@@ -137,12 +154,35 @@ impl Workers {
         Ok(done)
     }
 
+    /// How long ago an experiment's files were changed. What cannot be looked at says nothing, and least of all that nothing runs.
+    fn age(&self, name: &str, moment: Moment) -> Result<Age, String> {
+        // a name that is none has no files
+        let Ok(expid) = Expid::parse(name) else { return Ok(Age::default()) };
+        let jobs = match self.site.jobs_modified(&expid, moment.zone) {
+            Ok(modified) => modified.map(|at| moment.now() - at),
+            Err(SiteError::Database(DatabaseError::NoTable { .. })) => None,
+            Err(SiteError::Database(DatabaseError::Missing { path })) if is_gone(&path) => None,
+            Err(error) => return Err(error.to_string()),
+        };
+        // the log is looked for only where it decides, and it needs the configuration
+        let log = match jobs {
+            Some(age) if status::needs_log(age) => self.log_age(&expid, moment)?,
+            _ => None,
+        };
+        Ok(Age { jobs, log })
+    }
+
     /// How long ago the log of the newest run was written to.
-    fn log_age(&self, expid: &Expid, moment: Moment) -> Option<i64> {
+    fn log_age(&self, expid: &Expid, moment: Moment) -> Result<Option<i64>, String> {
         let version = self.site.configuration(expid).ok().map(|configuration| configuration.version());
         let places = self.site.places(expid);
-        let file = run_log(&places, version.as_deref())?;
-        Some(moment.now() - file.modified)
+        if let Some(file) = run_log(&places, version.as_deref()) {
+            return Ok(Some(moment.now() - file.modified));
+        }
+        match std::fs::read_dir(&places.command_logs) {
+            Err(error) if !is_absent(&error) => Err(error.to_string()),
+            _ => Ok(None),
+        }
     }
 
     fn details(&self, zone: Offset) -> Result<Done, WorkerError> {
@@ -224,6 +264,20 @@ impl Workers {
             Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
         }
     }
+}
+
+/// Bytes of the lock file of a task that was ever done; one that was only made has none.
+const DONE: u64 = 1;
+
+/// How long ago a task was begun that was done, if it ever was.
+fn last_done(lock: &File) -> Option<Duration> {
+    let metadata = lock.metadata().ok().filter(|metadata| metadata.len() > 0)?;
+    SystemTime::now().duration_since(metadata.modified().ok()?).ok()
+}
+
+/// Whether there is nothing at a path, of what is known.
+fn is_gone(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| is_absent(&error))
 }
 
 /// The original deletes its lock file afterwards, so that its being there means that somebody is at it.

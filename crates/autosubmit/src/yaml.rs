@@ -24,7 +24,7 @@ pub enum YamlError {
     #[error("nested deeper than {DEEPEST}")]
     Deep,
     /// Its references make too much of it.
-    #[error("more than {MOST} values")]
+    #[error("more than {MOST} values, or more than {} MiB of them", HEAVIEST >> 20)]
     Large,
     /// A reference to what is not there.
     #[error("a reference to nothing")]
@@ -36,6 +36,10 @@ pub enum YamlError {
 
 const DEEPEST: usize = 100;
 const MOST: usize = 1_000_000;
+/// What all values of a document may take in memory, with those that references stand for.
+const HEAVIEST: usize = 96 << 20;
+/// What a value takes besides its text.
+const VALUE: usize = 64;
 
 /// Reads the single document of a text. An empty one is null.
 pub fn parse(text: &str) -> Result<Value, YamlError> {
@@ -51,16 +55,31 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
 struct Builder {
     root: Option<Value>,
     open: Vec<Open>,
-    anchors: HashMap<usize, (Value, usize)>,
+    anchors: HashMap<usize, (Value, Size)>,
+    size: Size,
+    /// What the copies take that are kept for references.
+    copies: usize,
+}
+
+/// How many values there are, and about how many bytes they take in memory.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
     values: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn one(text: usize) -> Self {
+        Self { values: 1, bytes: VALUE + text }
+    }
 }
 
 /// A list or mapping that is not complete.
 struct Open {
     content: Content,
     anchor: usize,
-    /// How many values there were before it.
-    before: usize,
+    /// What there was before it.
+    before: Size,
 }
 
 enum Content {
@@ -73,9 +92,9 @@ impl Builder {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => Err(YamlError::Several),
             Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar(&text, style, tag.as_deref());
-                self.anchors.extend((anchor > 0).then(|| (anchor, (value.clone(), 1))));
-                self.place(value, 1)
+                let (value, size) = (scalar(&text, style, tag.as_deref()), Size::one(text.len()));
+                self.keep(anchor, &value, size)?;
+                self.place(value, size)
             }
             Event::SequenceStart(anchor, _) => self.begin(Content::List(Vec::new()), anchor),
             Event::MappingStart(anchor, _) => self.begin(Content::Mapping(Map::new(), None), anchor),
@@ -85,16 +104,19 @@ impl Builder {
                     Content::List(list) => Value::Array(list),
                     Content::Mapping(map, _) => Value::Object(map),
                 };
-                let size = self.values - open.before + 1;
-                self.anchors.extend((open.anchor > 0).then(|| (open.anchor, (value.clone(), size))));
-                self.place(value, 1)
+                let size = Size {
+                    values: self.size.values - open.before.values + 1,
+                    bytes: self.size.bytes - open.before.bytes + VALUE,
+                };
+                self.keep(open.anchor, &value, size)?;
+                self.place(value, Size::one(0))
             }
-            Event::Alias(anchor) if self.open.iter().any(|open| open.anchor == anchor) => self.place(Value::Null, 1),
+            Event::Alias(anchor) if self.open.iter().any(|open| open.anchor == anchor) => {
+                self.place(Value::Null, Size::one(0))
+            }
             Event::Alias(anchor) => {
                 let size = self.anchors.get(&anchor).ok_or(YamlError::Reference)?.1;
-                if self.values + size > MOST {
-                    return Err(YamlError::Large);
-                }
+                self.fits(size)?;
                 let value = self.anchors.get(&anchor).map(|(value, _)| value.clone()).unwrap_or_default();
                 self.place(value, size)
             }
@@ -102,19 +124,33 @@ impl Builder {
         }
     }
 
+    /// Keeps a value for those who refer to it.
+    fn keep(&mut self, anchor: usize, value: &Value, size: Size) -> Result<(), YamlError> {
+        if anchor > 0 {
+            self.copies += size.bytes;
+            self.fits(Size::default())?;
+            self.anchors.insert(anchor, (value.clone(), size));
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for so much more.
+    fn fits(&self, more: Size) -> Result<(), YamlError> {
+        let fits = self.size.values + more.values <= MOST && self.size.bytes + self.copies + more.bytes <= HEAVIEST;
+        if fits { Ok(()) } else { Err(YamlError::Large) }
+    }
+
     fn begin(&mut self, content: Content, anchor: usize) -> Result<(), YamlError> {
         if self.open.len() >= DEEPEST {
             return Err(YamlError::Deep);
         }
-        self.open.push(Open { content, anchor, before: self.values });
+        self.open.push(Open { content, anchor, before: self.size });
         Ok(())
     }
 
-    fn place(&mut self, value: Value, size: usize) -> Result<(), YamlError> {
-        self.values += size;
-        if self.values > MOST {
-            return Err(YamlError::Large);
-        }
+    fn place(&mut self, value: Value, size: Size) -> Result<(), YamlError> {
+        self.fits(size)?;
+        self.size = Size { values: self.size.values + size.values, bytes: self.size.bytes + size.bytes };
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(value),
             Some(Content::List(list)) => list.push(value),
@@ -129,6 +165,22 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// About how many bytes a value takes in memory.
+pub(crate) fn weight(value: &Value) -> usize {
+    VALUE
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(list) => list.iter().map(weight).sum(),
+            Value::Object(map) => map.iter().map(weight_of_pair).sum(),
+            _ => 0,
+        }
+}
+
+/// The same of a value under its name.
+pub(crate) fn weight_of_pair((name, value): (&String, &Value)) -> usize {
+    name.len() + VALUE + weight(value)
 }
 
 /// `<<` adds what is not there yet.
@@ -421,5 +473,9 @@ mod tests {
             laughs.push_str(&line);
         }
         assert_eq!(parse(&laughs), Err(YamlError::Large));
+        let long = "l".repeat(1 << 20);
+        assert_eq!(parse(&format!("a: &a {long}\nb: [{}]", "*a, ".repeat(1000))), Err(YamlError::Large));
+        let nested = (0..99).map(|level| format!("&a{level} [")).collect::<Vec<_>>().concat();
+        assert_eq!(parse(&format!("{nested}{}{long}{}", "x, ".repeat(50_000), "]".repeat(99))), Err(YamlError::Large));
     }
 }

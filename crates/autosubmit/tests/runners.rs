@@ -303,6 +303,47 @@ fn runs_on_other_machines_are_kept_there() {
     assert_eq!(fs::read_to_string(far.join("output")).unwrap(), "far done\n");
 }
 
+/// One name leads to several machines with the same folders; `uname` says which one it is.
+#[test]
+fn a_run_on_another_machine_of_the_same_name_is_left_alone() {
+    let site = Site::new("[ $1 = run ] || exit 1; exec sleep 600");
+    site.program("ssh", "#!/bin/sh\nfor last; do :; done\nexec /bin/sh -c \"$last\"\n");
+    let machine = |name: &str| site.program("uname", &format!("#!/bin/sh\necho {name}\n"));
+    machine("login1");
+    let runner = Runner::ssh(Loader::NoModule, "login", None, None).unwrap();
+    let process = site.runners().run(&runner, &a000()).unwrap();
+    let run = fs::read_dir(site.path("bin/far/jobgate/autosubmit")).unwrap().next().unwrap().unwrap().path();
+    let pid = fs::read_to_string(run.join("pid")).unwrap();
+    assert!(pid.ends_with(" login1\n"), "{pid}");
+    // as it looks from the other one, where the boot is another one and there may be no such process
+    let words: Vec<&str> = pid.split_whitespace().collect();
+    fs::write(run.join("pid"), format!("{} {} other-boot login1\n", words[0], words[1])).unwrap();
+    machine("login2");
+    let old = || {
+        let then = std::time::SystemTime::now() - Duration::from_secs(2 * 86_400);
+        fs::File::open(&run).unwrap().set_modified(then).unwrap();
+    };
+    old();
+    assert_eq!((site.runners().settle().unwrap(), site.store_status().as_str()), (0, "ACTIVE"));
+    let stopped = site.runners().stop(&a000(), true);
+    assert_eq!(stopped, Err(RunnerError::Elsewhere { expid: "a000".into(), host: "login1".into() }));
+    site.runners().tidy().unwrap();
+    assert!(run.exists() && alive(process.pid));
+    // on its own machine another boot means that it is gone
+    machine("login1");
+    assert_eq!((site.runners().settle().unwrap(), site.store_status().as_str()), (1, "TERMINATED"));
+    Command::new("kill").args(["-KILL", "--", &format!("-{}", process.pid)]).status().unwrap();
+    // of what the original began there, nobody knows on which of them
+    let connection = rusqlite::Connection::open(site.path("api_runners.db")).unwrap();
+    let foreign = "UPDATE runner_processes SET status = 'ACTIVE', pid = 4194305, runner_extra_params = '{\"ssh_host\": \"login\"}'";
+    connection.execute(foreign, []).unwrap();
+    assert_eq!((site.runners().settle().unwrap(), site.store_status().as_str()), (0, "ACTIVE"));
+    assert!(matches!(site.runners().stop(&a000(), true), Err(RunnerError::Elsewhere { .. })));
+    site.program("autosubmit", "#!/bin/sh\nexit 0\n");
+    site.runners().stop(&a000(), true).unwrap();
+    assert_eq!(site.store_status(), "TERMINATED");
+}
+
 #[test]
 fn the_watcher_is_not_taken_for_autosubmit() {
     let site = Site::new("[ $1 = run ] && exec sleep 600");

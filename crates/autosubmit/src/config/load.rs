@@ -14,6 +14,7 @@ use crate::ini::{Ini, IniError};
 use crate::kept::Sources;
 use crate::logs::entries;
 use crate::rc::{Backend, Environment, Rc};
+use crate::reach;
 use crate::yaml;
 
 /// What a configuration depends on besides its files.
@@ -35,11 +36,13 @@ pub struct Origin<'a> {
 const MOST_FILES: usize = 500;
 /// Bytes that one file may have.
 const LARGEST: u64 = 16 << 20;
+/// Bytes that all files may take in memory together, before they are laid over each other.
+const MOST: usize = 128 << 20;
 
 /// Resolves an experiment's configuration.
 pub fn load(origin: Origin<'_>) -> Result<Loaded, ConfigError> {
     let Origin { expid, places, .. } = origin;
-    let mut reader = Reader { sources: Sources::default(), size: 0, files: 0 };
+    let mut reader = Reader { sources: Sources::default(), size: 0, files: 0, left: MOST };
     if !reader.sources.note(&places.folder).exists() {
         return Err(ConfigError::NoExperiment(expid.to_string()));
     }
@@ -52,13 +55,19 @@ pub fn load(origin: Origin<'_>) -> Result<Loaded, ConfigError> {
     } else {
         Configuration::Yaml(reader.yaml(origin)?)
     };
-    Ok(Loaded { configuration, sources: reader.sources, size: reader.size })
+    let tree = match &configuration {
+        Configuration::Ini(_) => 0,
+        Configuration::Yaml(tree) => tree.iter().map(yaml::weight_of_pair).sum(),
+    };
+    Ok(Loaded { configuration, sources: reader.sources, size: tree.max(reader.size * 6) })
 }
 
 struct Reader {
     sources: Sources,
     size: usize,
     files: usize,
+    /// Bytes that may still be taken.
+    left: usize,
 }
 
 /// A file's tree, and the custom configurations that it asks for.
@@ -74,15 +83,18 @@ impl Reader {
             return Err(ConfigError::TooMany(MOST_FILES));
         }
         self.sources.note(path);
-        let too_large = || std::io::Error::new(std::io::ErrorKind::FileTooLarge, "more than 16 MiB");
-        let read = fs::metadata(path)
-            .and_then(|metadata| if metadata.len() > LARGEST { Err(too_large()) } else { fs::read(path) });
-        let bytes = read.map_err(|source| {
+        let bytes = reach::whole(path, LARGEST).map_err(|source| {
             basis::note_error(&source);
             ConfigError::Read { file: name(path), source }
         })?;
         self.size += bytes.len();
+        self.take(bytes.len())?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), ConfigError> {
+        self.left = self.left.checked_sub(bytes).ok_or(ConfigError::Large)?;
+        Ok(())
     }
 
     fn ini(&mut self, origin: Origin<'_>) -> Result<IniFiles, ConfigError> {
@@ -132,7 +144,7 @@ impl Reader {
         }
         let expid = starter.get("DEFAULT").and_then(|defaults| defaults.get("EXPID")).cloned();
         add_surroundings(&mut starter, origin);
-        placeholders::replace(&mut starter);
+        placeholders::replace(&mut starter)?;
         let (before, after) = custom_paths(custom.as_ref(), &starter, origin.environment);
 
         let mut tree = Map::new();
@@ -156,6 +168,7 @@ impl Reader {
     fn document(&mut self, path: &Path) -> Result<Option<Document>, ConfigError> {
         let text = self.text(path)?;
         let value = yaml::parse(&text).map_err(|source| ConfigError::Yaml { file: name(path), source })?;
+        self.take(yaml::weight(&value))?;
         let Value::Object(mut tree) = normalise::upper(value) else { return Ok(None) };
         if tree.get("AS_MISC").and_then(Value::as_bool) == Some(true) {
             return Ok(None);
@@ -223,7 +236,7 @@ impl Reader {
         }
         tree.insert("AUTOSUBMIT".to_owned(), Value::Object(autosubmit));
         add_platform(&mut tree, origin);
-        placeholders::replace(&mut tree);
+        placeholders::replace(&mut tree)?;
         Ok(tree)
     }
 
@@ -240,8 +253,7 @@ impl Reader {
         }
         let mut read = |path: PathBuf| {
             self.sources.note(&path);
-            fs::metadata(&path).ok().filter(|metadata| metadata.len() < LARGEST)?;
-            fs::read_to_string(path).ok()
+            String::from_utf8(reach::whole(&path, LARGEST).ok()?).ok()
         };
         let head = read(folder.join("HEAD"))?;
         let Some(reference) = head.trim().strip_prefix("ref: ") else { return Some(head.trim().to_owned()) };
@@ -265,8 +277,7 @@ enum Step {
 fn unify(tree: &mut Map<String, Value>, above: Map<String, Value>) -> Result<(), ConfigError> {
     normalise::lay_over(tree, above);
     normalise::loops(tree)?;
-    placeholders::replace(tree);
-    Ok(())
+    placeholders::replace(tree)
 }
 
 /// What to read before the files of the experiment, and what after them.
@@ -277,7 +288,7 @@ fn custom_paths(
 ) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let paths = |value: Option<&Value>| {
         let text = value.and_then(Value::as_str).unwrap_or_default();
-        let text = placeholders::in_text(text, known).unwrap_or_else(|| text.to_owned());
+        let text = placeholders::in_text(text, known, &mut Some(placeholders::MOST)).unwrap_or_else(|| text.to_owned());
         let separator = |c: char| if text.contains(',') { c == ',' } else { c.is_whitespace() };
         let parts = text.split(separator).map(str::trim).filter(|part| !part.is_empty());
         parts.map(|part| environment.expand(part)).filter(|path| path.is_absolute()).collect()

@@ -3,6 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::ConfigError;
+use crate::yaml;
+
+/// Bytes that loops may make of the sections of one file and those below it.
+const MOST: usize = 128 << 20;
 
 /// A dependency on one of these states is on that state, on another one it is on any with which a job ends.
 const EXACT: [&str; 6] = ["READY", "DELAYED", "PREPARED", "SKIPPED", "FAILED", "COMPLETED"];
@@ -210,9 +214,15 @@ pub(super) fn fill_in(above: &mut Map<String, Value>, below: &Map<String, Value>
 
 /// Expands sections with a `FOR` into one for each of its names. Lists that are shorter than that of the names are an error.
 pub(super) fn loops(data: &mut Map<String, Value>) -> Result<(), ConfigError> {
+    let mut left = MOST;
+    expand(data, &mut left)
+}
+
+/// `left`: bytes that may still be made.
+fn expand(data: &mut Map<String, Value>, left: &mut usize) -> Result<(), ConfigError> {
     for value in data.values_mut() {
         if let Value::Object(map) = value {
-            loops(map)?;
+            expand(map, left)?;
         }
     }
     let looping = |value: &Value| value.get("FOR").is_some_and(|names| names.get("NAME").is_some_and(Value::is_array));
@@ -231,6 +241,8 @@ pub(super) fn loops(data: &mut Map<String, Value>) -> Result<(), ConfigError> {
         }
         let Some(Value::Object(columns)) = section.remove("FOR") else { continue };
         let count = columns.get("NAME").and_then(Value::as_array).map_or(0, Vec::len);
+        let each: usize = section.iter().map(yaml::weight_of_pair).sum();
+        *left = left.checked_sub(each.saturating_mul(count)).ok_or(ConfigError::Large)?;
         for row in 0..count {
             let mut one = section.clone();
             for (key, values) in &columns {
@@ -239,7 +251,7 @@ pub(super) fn loops(data: &mut Map<String, Value>) -> Result<(), ConfigError> {
                 one.insert(key.clone(), value);
             }
             let name = one.get("NAME").and_then(Value::as_str).unwrap_or_default().to_owned();
-            named(&mut one, &name);
+            named(&mut one, &name, left)?;
             expanded.insert(format!("{base}_{}", name.to_uppercase()), Value::Object(one));
         }
     }
@@ -248,10 +260,13 @@ pub(super) fn loops(data: &mut Map<String, Value>) -> Result<(), ConfigError> {
 }
 
 /// Replaces `%NAME%` in the texts of a section.
-fn named(section: &mut Map<String, Value>, name: &str) {
+fn named(section: &mut Map<String, Value>, name: &str, left: &mut usize) -> Result<(), ConfigError> {
     for value in section.values_mut() {
         if let Value::String(text) = value {
+            let longer = text.matches("%NAME%").count().saturating_mul(name.len());
+            *left = left.checked_sub(longer).ok_or(ConfigError::Large)?;
             *text = text.replace("%NAME%", name);
         }
     }
+    Ok(())
 }

@@ -5,26 +5,39 @@
 
 use serde_json::{Map, Value};
 
+use super::ConfigError;
+use crate::yaml;
+
 /// How often the whole tree is gone through: values may name values that name values.
 const ROUNDS: usize = 10;
 /// How long a text may become; what would be longer stays as it is.
 const LONGEST: usize = 64 << 10;
+/// Bytes that a tree may have with all that stands for its placeholders.
+pub(super) const MOST: usize = 128 << 20;
 
 /// Replaces what is known in all texts of a tree.
-pub(super) fn replace(data: &mut Map<String, Value>) {
+pub(super) fn replace(data: &mut Map<String, Value>) -> Result<(), ConfigError> {
+    let mut left: Option<usize> = None;
     for _ in 0..ROUNDS {
         if !data.values().any(may_name) {
-            return;
+            return Ok(());
         }
+        // what is there counts, since one more file is laid over it each time
+        let mut room = match left {
+            None => MOST.checked_sub(data.iter().map(yaml::weight_of_pair).sum()),
+            left => left,
+        };
         let known = data.clone();
         let mut changed = false;
         for value in data.values_mut() {
-            in_value(value, &known, &mut changed);
+            in_value(value, &known, &mut changed, &mut room);
         }
+        left = Some(room.ok_or(ConfigError::Large)?);
         if !changed {
-            return;
+            return Ok(());
         }
     }
+    Ok(())
 }
 
 /// Whether any text in it may have a placeholder.
@@ -37,23 +50,24 @@ fn may_name(value: &Value) -> bool {
     }
 }
 
-fn in_value(value: &mut Value, known: &Map<String, Value>, changed: &mut bool) {
+fn in_value(value: &mut Value, known: &Map<String, Value>, changed: &mut bool, room: &mut Option<usize>) {
     match value {
         Value::String(text) => {
-            if let Some(new) = in_text(text, known).filter(|new| new != text && new.len() <= LONGEST) {
+            if let Some(new) = in_text(text, known, room).filter(|new| new != text && new.len() <= LONGEST) {
                 *text = new;
                 *changed = true;
             }
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| in_value(value, known, changed)),
-        Value::Object(map) => map.values_mut().for_each(|value| in_value(value, known, changed)),
+        Value::Array(list) => list.iter_mut().for_each(|value| in_value(value, known, changed, room)),
+        Value::Object(map) => map.values_mut().for_each(|value| in_value(value, known, changed, room)),
         _ => {}
     }
 }
 
-/// A text with its placeholders replaced, if it has any that is known.
-pub(super) fn in_text(text: &str, known: &Map<String, Value>) -> Option<String> {
-    if !text.contains('%') {
+/// A text with its placeholders replaced, if it has any that is known. `room`: the bytes that may still be put in their places; none
+/// when they did not suffice.
+pub(super) fn in_text(text: &str, known: &Map<String, Value>, room: &mut Option<usize>) -> Option<String> {
+    if room.is_none() || !text.contains('%') {
         return None;
     }
     let mut result = String::with_capacity(text.len());
@@ -66,6 +80,8 @@ pub(super) fn in_text(text: &str, known: &Map<String, Value>) -> Option<String> 
         if let Some((name, found)) =
             name.filter(|_| !escaped).and_then(|name| Some((name, look_up(name, text, known)?)))
         {
+            *room = room.and_then(|room| room.checked_sub(found.len()));
+            (*room)?;
             result.push_str(&found);
             rest = &after[name.len() + 1..];
         } else {

@@ -235,6 +235,24 @@ JOBS:
 }
 
 #[test]
+fn small_files_stay_small() {
+    let large = |text: &str| {
+        let site = Site::new(&[("a000/conf/a.yml", &format!("{MINIMAL}{text}"))]);
+        matches!(site.load(), Err(super::ConfigError::Large))
+    };
+    let long = "l".repeat(60_000);
+    let names: Vec<String> = (0..10_000).map(|number| format!("n{number}")).collect();
+    assert!(large(&format!("A: {long}\nB: [{}]\n", "'%A%', ".repeat(10_000))));
+    assert!(large(&format!("B: {{F: {{C: {long}, FOR: {{NAME: [{}]}}}}}}\n", names.join(", "))));
+    assert!(large(&format!("B: {{F: {{C: '{}', FOR: {{NAME: [{long}]}}}}}}\n", "%NAME%".repeat(10_000))));
+    assert!(!large(&format!("A: {long}\nB: [{}]\n", "'%A%', ".repeat(100))));
+    // a pipe and a device hold nobody up
+    let site = Site::new(&[("a000/conf/a.yml", MINIMAL)]);
+    std::os::unix::fs::symlink("/dev/zero", site.folder.path().join("a000/conf/expdef_a000.conf")).unwrap();
+    assert!(matches!(site.load(), Err(super::ConfigError::Read { .. })));
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_named() {
     let failed = |files: &[(&str, &str)]| Site::new(files).load().unwrap_err().to_string();
     assert_eq!(failed(&[("x", "")]), "Experiment a000 does not exist");

@@ -19,6 +19,17 @@ pub struct Experiment {
     pub details: Option<Details>,
 }
 
+impl Experiment {
+    fn size(&self) -> usize {
+        let details = self
+            .details
+            .iter()
+            .flat_map(|details| [&details.user, &details.created, &details.model, &details.branch, &details.hpc]);
+        let texts = details.chain([&self.description, &self.version]).flatten().map(|text| text.len() + 16);
+        size_of::<Self>() + 200 + 2 * self.name.len() + texts.sum::<usize>()
+    }
+}
+
 /// What is known about an experiment besides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Details {
@@ -66,6 +77,11 @@ impl Catalogue {
         self.places.get(name).map(|place| &self.experiments[*place])
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        self.experiments.iter().map(Experiment::size).sum()
+    }
+
     /// All of them.
     pub fn experiments(&self) -> &[Experiment] {
         &self.experiments
@@ -99,6 +115,13 @@ impl Statuses {
     /// The state of the experiment with this expid; of several the first.
     pub fn named(&self, name: &str) -> Option<&str> {
         self.by_name.get(name).map(String::as_str)
+    }
+
+    /// About how many bytes they take in memory.
+    pub fn size(&self) -> usize {
+        let numbered = self.by_number.values().map(|status| status.len() + 80);
+        let named = self.by_name.iter().map(|(name, status)| name.len() + status.len() + 100);
+        numbered.chain(named).sum()
     }
 
     /// All states, by number.

@@ -33,6 +33,11 @@ impl Run {
         let size = self.chunk_size.filter(|size| *size != 0)?;
         Some(ChunkLength { size, unit })
     }
+
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + 100 + lengths([&self.created, &self.modified, &self.chunk_unit])
+    }
 }
 
 /// One try of a job. Points in time are seconds since 1970; 0 is not known.
@@ -68,6 +73,18 @@ pub struct Try {
     pub workflow_commit: Option<String>,
     pub split: Option<i64>,
     pub splits: Option<i64>,
+}
+
+impl Try {
+    fn size(&self) -> usize {
+        let texts = lengths([&self.created, &self.wallclock, &self.qos, &self.date, &self.section, &self.member]);
+        let more = lengths([&self.platform, &self.out, &self.err, &self.workflow_commit]);
+        size_of::<Self>() + 100 + self.job_name.len() + self.status.len() + texts + more
+    }
+}
+
+fn lengths<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> usize {
+    texts.into_iter().flatten().map(|text| text.len() + 16).sum()
 }
 
 /// What most views need of a history: the runs, and the last try of each job.
@@ -166,7 +183,8 @@ impl History {
 
     /// About how many bytes it takes in memory.
     pub fn size(&self) -> usize {
-        self.runs.len() * 300 + self.last.len() * 900
+        let tries = self.last.iter().map(|(job, last)| job.len() + 64 + last.size());
+        self.runs.iter().map(Run::size).chain(tries).sum()
     }
 }
 

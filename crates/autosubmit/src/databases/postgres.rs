@@ -11,11 +11,17 @@ use postgres::types::ToSql;
 use postgres::{Client, Config, NoTls, Transaction};
 
 use super::encryption::{Encryption, asked};
-use super::{Column, DatabaseError, MOST_ROWS, Parameter, Row};
+use super::{Column, DatabaseError, MOST_BYTES, MOST_ROWS, Parameter, Row};
 use crate::basis;
 
 /// So long the server may take to answer a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+/// So long what was sent may stay without any sign of the server.
+const SILENCE: Duration = Duration::from_secs(60);
+/// After so long without a word the network is asked whether the server is there, again after this, and so often.
+const IDLE_BEFORE_ASKED: Duration = Duration::from_secs(30);
+const BETWEEN_ASKING: Duration = Duration::from_secs(10);
+const ASKED: u32 = 3;
 /// Connections that are kept for later.
 const IDLE: usize = 4;
 /// What counts in every session: nothing is written by mistake, and no statement takes for ever. Milliseconds.
@@ -62,6 +68,9 @@ impl Postgres {
             let wrong = |_| "database.connection_url is no URL of a PostgreSQL server, or says more than is understood";
             let mut config: Config = url.parse().map_err(wrong)?;
             config.connect_timeout(CONNECT).options(SESSION).application_name("jobgate");
+            // a server that is gone, or a network that forgets connections, says nothing
+            config.tcp_user_timeout(SILENCE).keepalives_idle(IDLE_BEFORE_ASKED).keepalives_interval(BETWEEN_ASKING);
+            config.keepalives_retries(ASKED);
             Ok((config, encryption))
         });
         Self { config, idle: Mutex::default() }
@@ -157,8 +166,11 @@ impl Lease<'_> {
         let given = texts.iter().map(|text| text as &(dyn ToSql + Sync));
         let mut rows = self.client().query_raw(&query, given.collect::<Vec<_>>()).map_err(failure)?;
         let mut found = Vec::new();
+        let mut bytes = 0;
         while let Some(row) = rows.next().map_err(failure)? {
-            if found.len() >= MOST_ROWS {
+            let length = |column| row.try_get::<_, Option<&str>>(column).ok().flatten().map_or(0, str::len);
+            bytes += (0..row.len()).map(length).sum::<usize>();
+            if found.len() >= MOST_ROWS || bytes > MOST_BYTES {
                 return Err(DatabaseError::Server { what: format!("{schema}.{table} has more rows than can be") });
             }
             found.push(each(&Row::Postgres(&row)));
@@ -211,6 +223,18 @@ mod tests {
             "WHERE ($1::text)::bigint IS NULL OR run_id = ($1::text)::bigint ORDER BY ctid"
         );
         assert_eq!(translated("WHERE job_name = ?1", &[Parameter::Text("x")]), "WHERE job_name = $1::text");
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_not_waited_for() {
+        let server = Postgres::new("postgresql://u@h/d");
+        let (config, _) = server.config.as_ref().unwrap();
+        assert_eq!(config.get_tcp_user_timeout(), Some(&SILENCE));
+        assert!(config.get_keepalives() && config.get_keepalives_idle() == IDLE_BEFORE_ASKED);
+        assert_eq!(
+            (config.get_keepalives_interval(), config.get_keepalives_retries()),
+            (Some(BETWEEN_ASKING), Some(ASKED))
+        );
     }
 
     #[test]

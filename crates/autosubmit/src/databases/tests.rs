@@ -94,6 +94,58 @@ fn what_is_in_the_log_of_a_writer_is_read() {
 }
 
 #[test]
+fn nothing_is_made_beside_a_file_that_is_written_ahead() {
+    let (folder, path) = database(
+        "PRAGMA journal_mode=WAL; CREATE TABLE experiment(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO experiment VALUES(1,'a000');",
+    );
+    let beside = || fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(beside(), 1);
+    assert_eq!(Catalogue::read(&path).unwrap().experiments()[0].name, "a000");
+    assert_eq!(beside(), 1);
+    // what is written while it is read without locks is not mixed with what was there
+    let reader = Database::open(&path).unwrap();
+    let writer = Connection::open(&path).unwrap();
+    writer.execute_batch("INSERT INTO experiment VALUES(2,'a001'); PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let read = reader.read("experiment", &[Column::Needed("id")], "", &[], |_| ());
+    assert!(matches!(read, Err(DatabaseError::Busy { .. })), "{read:?}");
+    drop(reader);
+    // a writer is at it
+    writer.execute_batch("INSERT INTO experiment VALUES(3,'a002')").unwrap();
+    assert_eq!(Catalogue::read(&path).unwrap().experiments().len(), 3);
+    // the same without its writer
+    let dead = folder.path().join("dead.db");
+    fs::copy(&path, &dead).unwrap();
+    fs::copy(folder.path().join("made.db-wal"), folder.path().join("dead.db-wal")).unwrap();
+    let before = beside();
+    assert!(matches!(Catalogue::read(&dead), Err(DatabaseError::Unfinished { .. })));
+    assert_eq!(beside(), before);
+}
+
+#[test]
+fn a_text_that_is_too_long_is_refused() {
+    let (_folder, path) = database(
+        "CREATE TABLE experiment(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO experiment VALUES(1, printf('%*c', 40000000, 'x'));",
+    );
+    assert!(matches!(Catalogue::read(&path), Err(DatabaseError::TooMuch { .. })));
+}
+
+#[test]
+fn what_is_kept_counts_with_its_texts() {
+    let sql = "CREATE TABLE experiment(id INTEGER PRIMARY KEY, name TEXT, description TEXT); \
+               INSERT INTO experiment VALUES(1, 'a000', printf('%*c', 1000000, 'x'));";
+    let (_folder, path) = database(sql);
+    assert!(Catalogue::read(&path).unwrap().size() > 1_000_000);
+    let jobs = "CREATE TABLE jobs(name TEXT, status TEXT, local_logs_out TEXT); \
+                INSERT INTO jobs VALUES('a000_SIM', 'READY', printf('%*c', 1000000, 'x'));";
+    let (_folder, path) = database(jobs);
+    assert!(crate::jobs::read_database(&path).unwrap().size() > 1_000_000);
+    let tries = "CREATE TABLE job_data(id, counter, job_name, submit, start, finish, status, rowtype, last, err); \
+                 INSERT INTO job_data VALUES(1, 1, 'a', 1, 1, 1, 'RUNNING', 2, 1, printf('%*c', 1000000, 'x'));";
+    let (_folder, path) = database(tries);
+    assert!(History::read(&path).unwrap().size() > 1_000_000);
+}
+
+#[test]
 fn a_file_cannot_make_us_run_its_queries() {
     let endless = "CREATE VIEW experiment AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
                    SELECT id, 'a' AS name FROM n;";

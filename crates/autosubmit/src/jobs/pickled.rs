@@ -7,25 +7,20 @@
 //! | 4.1.0 to 4.1.11 | a graph of networkx, whose nodes are named like the jobs and hold them as objects |
 //! | 4.1.12 to 4.1.17 | a dictionary by name of dictionaries |
 
-use std::fs::File;
 use std::io::{Read, Take};
 use std::path::Path;
 
 use super::{Job, JobList, JobsError, Logs, MOST_JOBS, file_name};
-use crate::basis;
 use crate::pickle::{Few, Limits, Node, Pair, Pickle, Value, read_few};
+use crate::reach;
 use crate::status::JobStatus;
 
 /// Reads the job list of a pickle file.
 pub fn read(path: &Path) -> Result<JobList, JobsError> {
     let limits = Limits::default();
-    let reading = |source| {
-        basis::note_error(&source);
-        JobsError::Read { file: file_name(path), source }
-    };
-    let file = File::open(path).map_err(reading)?;
-    let size = file.metadata().map_err(reading)?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(limits.bytes) + 1);
+    let reading = |source| JobsError::unreadable(path, source);
+    let (file, stat) = reach::regular(path).map_err(reading)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).min(limits.bytes) + 1);
     // one byte more than may be, so that too large a file is refused and not cut
     Take::read_to_end(&mut file.take(limits.bytes as u64 + 1), &mut bytes).map_err(reading)?;
     of_bytes(&bytes, &file_name(path))

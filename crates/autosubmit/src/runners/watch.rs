@@ -1,7 +1,7 @@
 //! The fixed scripts that start a run, look at it and signal it, on this machine and on others alike.
 //!
-//! A run has a folder: `pid` says who watches over it (process id, when that started in ticks, and the boot), `output` is what it
-//! says (`output.before` what it said before that), `code` how it ended. The folder's name is chosen before the run is started and can be made only once, so that a start
+//! A run has a folder: `pid` says who watches over it (process id, when that started in ticks, the boot, and the machine: a name of
+//! several machines leads to another one each time, and their folders are the same), `output` is what it says (`output.before` what it said before that), `code` how it ended. The folder's name is chosen before the run is started and can be made only once, so that a start
 //! that is repeated starts nothing twice, and one whose outcome was not seen is found again.
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ cat "$d/pid""#;
 
 /// Folder, then the words of the run. Leads a session, outlives the signals that end its run, and notes how that ended.
 const WATCH: &str = r#"d=$1; shift; u=$(umask); umask 077
-set -- "$$ $(cut -d' ' -f22 /proc/$$/stat) $(cat /proc/sys/kernel/random/boot_id)" "$@"
+set -- "$$ $(cut -d' ' -f22 /proc/$$/stat) $(cat /proc/sys/kernel/random/boot_id) $(uname -n)" "$@"
 printf '%s\n' "$1" >"$d/pid.new"; shift
 : >"$d/output"; umask "$u"
 n=$#; while [ $n -gt 0 ]; do a=$(printf %b "$(printf %s "$1" | sed 's/_/\\0/g')w"); a=${a#w}; set -- "$@" "${a%w}"; shift; n=$((n-1)); done
@@ -30,20 +30,21 @@ mv "$d/pid.new" "$d/pid"
 "$@" </dev/null >>"$d/output" 2>&1; c=$?
 echo $c >"$d/code.new"; mv "$d/code.new" "$d/code""#;
 
-/// Folder. Says `absent`, `alive PID`, `ended CODE` or `gone`.
+/// Folder. Says `absent`, `begins`, `alive PID`, `ended CODE`, `gone`, or `elsewhere HOST` of what cannot be looked at from here.
 const LOOK: &str = r#"d=$1
 case $d in /*) ;; *) d=${XDG_STATE_HOME:-$HOME/.local/state}/jobgate/autosubmit/$d;; esac
 [ -d "$d" ] || { echo absent; exit; }
 [ -f "$d/code" ] && { echo "ended $(cat "$d/code")"; exit; }
 [ -f "$d/pid" ] || { echo begins; exit; }
-read p s b <"$d/pid"
+read p s b h <"$d/pid"
 if [ "$b" = "$(cat /proc/sys/kernel/random/boot_id)" ] && set -- x $(cat /proc/$p/stat 2>/dev/null) && [ "$4" != Z ] && [ "${23}" = "$s" ]
-then echo "alive $p"; elif [ -f "$d/code" ]; then echo "ended $(cat "$d/code")"; else echo gone; fi"#;
+then echo "alive $p"; elif [ -f "$d/code" ]; then echo "ended $(cat "$d/code")"
+elif [ -n "$h" ] && [ "$h" != "$(uname -n)" ]; then echo "elsewhere $h"; else echo gone; fi"#;
 
 /// Folder and a signal's name. Signals all processes of a run's group, if the run is alive.
 const SIGNAL: &str = r#"d=$1
 case $d in /*) ;; *) d=${XDG_STATE_HOME:-$HOME/.local/state}/jobgate/autosubmit/$d;; esac
-g=$2; read p s b <"$d/pid" || exit 1
+g=$2; read p s b h <"$d/pid" || exit 1
 [ "$b" = "$(cat /proc/sys/kernel/random/boot_id)" ] && set -- x $(cat /proc/$p/stat) && [ "${23}" = "$s" ] && kill -s "$g" -- "-$p""#;
 
 /// A process id and an expid, of a run that the original started: nobody noted more of it. Says `alive` or `gone`.
@@ -59,8 +60,9 @@ umask 077
 for r in *-*-*; do
   [ -d "$r" ] && [ ! -L "$r" ] || continue
   if [ -n "$(find "$r" -maxdepth 0 -mmin +"$3")" ]; then
-    p= b=; [ ! -f "$r/pid" ] || read p s b <"$r/pid"
-    if [ -f "$r/code" ] || [ "$b" != "$(cat /proc/sys/kernel/random/boot_id)" ] || [ ! -d "/proc/$p" ]
+    p= b= h=; [ ! -f "$r/pid" ] || read p s b h <"$r/pid"
+    if [ -f "$r/code" ] || { [ "${h:-$(uname -n)}" = "$(uname -n)" ] &&
+      { [ "$b" != "$(cat /proc/sys/kernel/random/boot_id)" ] || [ ! -d "/proc/$p" ]; }; }
     then rm -rf "$r"; continue; fi
   fi
   if [ -f "$r/output" ] && [ "$(wc -c <"$r/output")" -gt "$2" ]; then
@@ -99,7 +101,7 @@ pub(super) fn tidy(folder: &str, output: u64, age: Duration) -> Script {
 }
 
 /// What was seen of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
     /// It was never begun
     Absent,
@@ -111,6 +113,8 @@ pub(super) enum Seen {
     Ended(i32),
     /// It is gone, and nobody noted how it ended
     Gone,
+    /// It was begun on this machine, which is not the one that looks
+    Elsewhere(String),
 }
 
 /// Reads what [`look`] says; nothing if it says something else.
@@ -122,6 +126,7 @@ pub(super) fn seen(said: &str) -> Option<Seen> {
         "alive" => Seen::Alive(number.parse().unwrap_or(0)),
         "ended" => Seen::Ended(number.trim().parse().ok()?),
         "gone" => Seen::Gone,
+        "elsewhere" => Seen::Elsewhere(number.to_owned()),
         _ => return None,
     })
 }

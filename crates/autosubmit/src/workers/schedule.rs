@@ -63,12 +63,6 @@ impl Schedule {
     }
 }
 
-/// The task that is due next, and how long until then; `since` says how long ago each was done last, or else the server started.
-pub fn due(schedule: &Schedule, since: impl Fn(Task) -> Duration) -> Option<(Task, Duration)> {
-    let left = |(task, interval): &(Task, Duration)| (*task, interval.saturating_sub(since(*task)));
-    schedule.tasks.iter().map(left).min_by_key(|(_, left)| *left)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -89,14 +83,5 @@ mod tests {
         let said = Schedule::of(&settings, false, false);
         assert_eq!(said.tasks, [(Task::Status, minutes(1)), (Task::Graph, minutes(1440))]);
         assert_eq!(Schedule::of(&settings, true, true), Schedule::default());
-    }
-
-    #[test]
-    fn what_waits_longest_is_next() {
-        let schedule = Schedule::of(&Value::Null, false, false);
-        let since = |seconds| move |_| Duration::from_secs(seconds);
-        assert_eq!(due(&schedule, since(0)), Some((Task::Status, Duration::from_secs(300))));
-        assert_eq!(due(&schedule, since(400)), Some((Task::Status, Duration::ZERO)));
-        assert_eq!(due(&Schedule::default(), since(0)), None);
     }
 }

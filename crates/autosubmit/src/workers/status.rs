@@ -42,8 +42,9 @@ pub struct StatusPlan {
     pub rows: Vec<StatusRow>,
 }
 
-/// Compares what is known with what is the case. `ages` are those of the catalogue's experiments.
-pub fn plan(catalogue: &Catalogue, known: &BTreeMap<i64, String>, ages: &[Age], moment: Moment) -> StatusPlan {
+/// Compares what is known with what is the case. `ages` are those of the catalogue's experiments; of one of which nothing could be
+/// told, what is known stays.
+pub fn plan(catalogue: &Catalogue, known: &BTreeMap<i64, String>, ages: &[Option<Age>], moment: Moment) -> StatusPlan {
     let experiments = catalogue.experiments();
     let mut ids: Vec<i64> = experiments.iter().map(|experiment| experiment.id).collect();
     ids.sort_unstable();
@@ -51,7 +52,8 @@ pub fn plan(catalogue: &Catalogue, known: &BTreeMap<i64, String>, ages: &[Age], 
     let modified = texts::spaced(moment.now(), moment.zone).unwrap_or_default().replacen(' ', "-", 1);
     let mut rows = Vec::new();
     for (experiment, age) in experiments.iter().zip(ages) {
-        let running = runs(*age);
+        let Some(age) = *age else { continue };
+        let running = runs(age);
         let row = StatusRow { id: experiment.id, name: experiment.name.clone(), running, modified: modified.clone() };
         if known.get(&experiment.id).map(String::as_str) != Some(row.status()) {
             rows.push(row);
@@ -89,10 +91,12 @@ mod tests {
     fn only_changes_are_written() {
         let experiment =
             |id: i64| Experiment { id, name: format!("a00{id}"), description: None, version: None, details: None };
-        let catalogue: Catalogue = (1..=4).map(experiment).collect();
-        let known = [(1, "RUNNING"), (2, "RUNNING"), (3, "NOT RUNNING"), (9, "RUNNING")];
+        let catalogue: Catalogue = (1..=6).map(experiment).collect();
+        let known = [(1, "RUNNING"), (2, "RUNNING"), (3, "NOT RUNNING"), (5, "RUNNING"), (9, "RUNNING")];
         let known = known.map(|(id, status)| (id, status.to_owned())).into();
-        let ages = [Some(1), None, None, Some(1)].map(|jobs| Age { jobs, log: None });
+        let ages = [Some(1), None, None, Some(1)].map(|jobs| Some(Age { jobs, log: None }));
+        // of two nothing can be told at the moment
+        let ages = [&ages[..], &[None, None]].concat();
         let moment = Moment::new(1_781_524_800, Offset::from_seconds(3600).unwrap());
         let plan = plan(&catalogue, &known, &ages, moment);
         assert_eq!(plan.forget, [9]);

@@ -1,12 +1,12 @@
 //! The background: what the original's master process does from time to time, and how runs that were started here end.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use jobgate_autosubmit::views::Moment;
-use jobgate_autosubmit::workers::{Schedule, Task, WorkerError, Workers, due};
+use jobgate_autosubmit::workers::{Schedule, Task, WorkerError, Workers};
 
 use super::Autosubmit;
 use crate::app::blocking;
@@ -39,31 +39,52 @@ async fn work(autosubmit: &Arc<Autosubmit>) {
     if let Ok(Err(error)) = blocking(move || prepared.prepare()).await {
         tracing::warn!(%error, "the tables that Autosubmit API makes at its start cannot be made");
     }
-    if schedule.at_start {
-        for (task, _) in &schedule.tasks {
-            run(autosubmit, *task).await;
-        }
+    // which graphs are drawn is told by the states; drawing may take hours, for which nothing else waits
+    for (task, _) in schedule.tasks.iter().filter(|(task, _)| schedule.at_start && *task != Task::Graph) {
+        run(autosubmit, *task, When::Now).await;
     }
-    let began = Instant::now();
-    let mut last: HashMap<Task, Instant> = HashMap::new();
-    while let Some((task, left)) = due(schedule, |task| last.get(&task).unwrap_or(&began).elapsed()) {
-        tokio::time::sleep(left).await;
-        last.insert(task, Instant::now());
-        run(autosubmit, task).await;
+    join_all(schedule.tasks.iter().map(|(task, interval)| repeat(autosubmit, *task, *interval))).await;
+}
+
+/// Does a task each time its interval has passed.
+async fn repeat(autosubmit: &Arc<Autosubmit>, task: Task, interval: Duration) {
+    let mut began = Instant::now();
+    if autosubmit.schedule.at_start && task == Task::Graph {
+        run(autosubmit, task, When::Now).await;
+    }
+    loop {
+        tokio::time::sleep(interval.saturating_sub(began.elapsed())).await;
+        began = Instant::now();
+        run(autosubmit, task, When::Again(interval)).await;
     }
 }
 
-async fn run(autosubmit: &Arc<Autosubmit>, task: Task) {
+#[derive(Debug, Clone, Copy)]
+enum When {
+    /// Whoever has done it before
+    Now,
+    /// Unless another server has done it within such a time
+    Again(Duration),
+}
+
+async fn run(autosubmit: &Arc<Autosubmit>, task: Task, when: When) {
     let (workers, zone) = (Arc::clone(&autosubmit.workers), autosubmit.zone);
     let began = Instant::now();
-    let done = blocking(move || workers.run(task, Moment::new(Timestamp::now().as_second(), zone))).await;
+    let done = blocking(move || {
+        let moment = Moment::new(Timestamp::now().as_second(), zone);
+        match when {
+            When::Now => workers.run(task, moment),
+            When::Again(interval) => workers.run_again(task, interval, moment),
+        }
+    });
+    let done = done.await;
     let (task, ms) = (task.id(), began.elapsed().as_millis());
     match done {
         Ok(Ok(done)) => {
             tracing::info!(task, written = done.written, left_out = done.left_out.len(), ms, "done in the background");
         }
-        // another process is at it
-        Ok(Err(WorkerError::Taken)) => {}
+        // another process is at it, or was
+        Ok(Err(WorkerError::Taken | WorkerError::Recent)) => {}
         Ok(Err(error)) => tracing::warn!(task, %error, "failed in the background"),
         Err(error) => tracing::error!(task, error = error.chain(), "failed in the background"),
     }

@@ -31,7 +31,7 @@ impl Machine for Nothing {
 
 struct Stage {
     gate: Gate,
-    _site: tempfile::TempDir,
+    site: tempfile::TempDir,
 }
 
 impl Stage {
@@ -82,7 +82,7 @@ impl Stage {
             token: Some(SigningKey::new("the static token").unwrap()),
         };
         more(&mut settings.auth);
-        Self { gate: Gate::with(&settings), _site: folder }
+        Self { gate: Gate::with(&settings), site: folder }
     }
 
     async fn ask(&self, peer: Peer, line: &str, headers: &[(&str, &str)]) -> Reply {
@@ -257,6 +257,74 @@ async fn who_comes_back_from_cas_gets_a_token_that_counts() {
     let token = reply["token"].as_str().unwrap();
     let reply = stage.ask(far(), "GET /v4/auth/verify-token", &[("authorization", token)]).await;
     assert_eq!(reply.ok().json()["user"], "alice");
+}
+
+/// Without a service it is ours, and whoever asks does not say what that is: a ticket for another page would count.
+#[tokio::test]
+async fn a_forged_host_makes_no_service() {
+    let cas = Elsewhere::start(|_| {
+        let user = "<cas:authenticationSuccess><cas:user>alice</cas:user></cas:authenticationSuccess>";
+        (200, format!("<cas:serviceResponse xmlns:cas='http://www.yale.edu/tp/cas'>{user}</cas:serviceResponse>"))
+    });
+    let stage = |url: Option<&str>| {
+        let state = tempfile::tempdir().unwrap();
+        let settings = LoginSettings {
+            url: url.map(str::to_owned),
+            session: Duration::from_secs(60),
+            state_dir: state.path().to_path_buf(),
+            providers: vec![ProviderSettings::Cas(CasSettings::at(&cas.url))],
+        };
+        let logins = Arc::new(Logins::open(settings, &outside()).unwrap());
+        (Stage::with(Mode::Autosubmit, Protection::All, |auth| auth.logins = Some(logins)), state)
+    };
+    let line = "GET /v4/auth/cas/v2/login";
+    let (bare, _state) = stage(None);
+    for (peer, host) in [(far(), "wiki.example"), (far(), "localhost"), (loopback(), "wiki.example")] {
+        for line in [line.to_owned(), format!("{line}?ticket=ST-1")] {
+            let reply = bare.ask(peer, &line, &[("host", host)]).await;
+            assert_eq!((reply.status, &reply.json()["token"]), (StatusCode::UNAUTHORIZED, &Value::Null), "{host}");
+            assert!(reply.json()["message"].as_str().unwrap().contains("[auth] url"));
+        }
+    }
+    let reply = bare.ask(loopback(), line, &[("host", "localhost:8000")]).await;
+    assert!(reply.header("location").ends_with("/login?service=http%3A%2F%2Flocalhost%3A8000%2F"));
+    let (known, _state) = stage(Some("https://gate.example"));
+    let reply = known.ask(far(), line, &[("host", "wiki.example")]).await;
+    assert!(reply.header("location").ends_with("/login?service=https%3A%2F%2Fgate.example%2F"));
+}
+
+/// A link in an experiment shows what is the experiment's own, wherever that is, and nothing else.
+#[tokio::test]
+async fn logs_of_others_are_not_shown_by_linking_to_them() {
+    use std::os::unix::fs::{chown, symlink};
+    let stage = Stage::new(Mode::Autosubmit, Protection::None);
+    let root = stage.site.path();
+    let logs = root.join("a000/tmp/ASLOGS");
+    std::fs::create_dir_all(&logs).unwrap();
+    std::fs::write(root.join("scratch"), "my own").unwrap();
+    if rustix::process::geteuid().is_root() {
+        for path in ["a000", "scratch"] {
+            chown(root.join(path), Some(12_345), None).unwrap();
+        }
+    }
+    let names = ["20990101_000000_run.log", "20990101_000000_mn5_log_recovery.log"];
+    for name in names {
+        symlink("/etc/passwd", logs.join(name)).unwrap();
+    }
+    std::fs::create_dir_all(root.join("a000/tmp/elsewhere")).unwrap();
+    symlink("/etc/passwd", root.join("a000/tmp/elsewhere/a000_x")).unwrap();
+    symlink("elsewhere", root.join("a000/tmp/LOG_a000")).unwrap();
+    let ask = async |path: &str| stage.ask(far(), &format!("GET {path}"), &[]).await.ok().json();
+    let nothing = |told: &Value| told["found"] == false && told["logcontent"] == json!([]);
+    assert!(nothing(&ask("/v3/exprun/a000").await));
+    assert!(nothing(&ask("/v3/joblog/a000_x").await));
+    assert_eq!(ask("/v3/exp-recovery-logs/a000").await["platform_recovery_logs"], json!([]));
+    for name in names {
+        std::fs::remove_file(logs.join(name)).unwrap();
+        symlink(root.join("scratch"), logs.join(name)).unwrap();
+    }
+    assert_eq!(ask("/v3/exprun/a000").await["logcontent"][0]["content"], "my own");
+    assert_eq!(ask("/v3/exp-recovery-logs/a000").await["platform_recovery_logs"][0]["content"][0]["content"], "my own");
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ impl Cookies {
 
     /// The address that a browser has of us: what the configuration says. Only on this machine, and by a name that means this
     /// machine, the browser is believed.
-    fn base(&self, door: &Door, peer: &Peer, parts: &Parts) -> Result<String, Error> {
+    pub(super) fn base(&self, door: &Door, peer: &Peer, parts: &Parts) -> Result<String, Error> {
         if let Some(url) = &self.url {
             return Ok(url.origin().ascii_serialization());
         }

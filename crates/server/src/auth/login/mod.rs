@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use jobgate_engine::Outgoing;
@@ -38,9 +39,11 @@ pub use github::GithubSettings;
 pub use oidc::{ClaimsFrom, OidcSettings, SecretMethod, Whereabouts};
 pub(crate) use session::Session;
 
+use super::Door;
 use super::jwt::TrustError;
 use super::jwt::issuer::check_url;
 use super::keyfile;
+use crate::accept::Peer;
 
 /// A provider's tokens are not longer, in bytes.
 const LONGEST_TOKEN: usize = 16 << 10;
@@ -176,6 +179,11 @@ impl Logins {
             Provider::Cas(cas) => cas.finish(back).await,
             Provider::Github(github) => github.finish(back).await,
         }
+    }
+
+    /// The address by which browsers reach us, without anything after the port; what a request calls us counts on this machine only.
+    pub(crate) fn address(&self, door: &Door, peer: &Peer, parts: &Parts) -> Result<String, Error> {
+        self.cookies.base(door, peer, parts)
     }
 
     /// The first OpenID Connect provider, by name, for a dialect that knows one only.

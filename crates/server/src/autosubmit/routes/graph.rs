@@ -17,6 +17,8 @@ use crate::autosubmit::query::one_of;
 
 /// A graph of more jobs is not drawn by Graphviz while somebody waits.
 const MOST_DRAWN: usize = 1000;
+/// Nor is one of more edges, which takes it longer than jobs do.
+const MOST_EDGES: usize = 10_000;
 /// Graphviz may say so many bytes.
 const LARGEST: u64 = 16 << 20;
 /// What stands where the time of a graph would: clients do not look at it.
@@ -70,7 +72,7 @@ fn standard(call: &Call, facts: &Facts<'_>) -> Placement {
     if !jobs.is_empty() && jobs.iter().all(|job| stored.contains_key(&job.name)) {
         return Placement::Given(stored);
     }
-    if jobs.len() > MOST_DRAWN {
+    if jobs.len() > MOST_DRAWN || facts.snapshot.edges.len() > MOST_EDGES {
         return Placement::Layers;
     }
     let dot = to_dot(facts);

@@ -4,16 +4,16 @@
 //! interface that sends people to the provider, and brings back what that has given them.
 
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, LOCATION, REFERER};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::header::{LOCATION, REFERER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jobgate_model::{Error, ErrorKind, Role};
 use serde_json::json;
 use url::Url;
 
+use crate::accept::Peer;
+use crate::auth::Identity;
 use crate::auth::login::{Challenge, Return};
-use crate::auth::{Identity, Wire};
 use crate::autosubmit::AutosubmitApp;
 use crate::autosubmit::answer::json_with;
 use crate::autosubmit::call::Call;
@@ -48,15 +48,13 @@ pub(super) fn user_of(identity: &Identity) -> Option<&str> {
 }
 
 /// `GET /v4/auth/cas/v2/login`
-pub(in crate::autosubmit) async fn cas(
-    State(shared): State<AutosubmitApp>,
-    wire: Wire,
-    call: Call,
-    request: Request,
-) -> Response {
+pub(in crate::autosubmit) async fn cas(State(shared): State<AutosubmitApp>, call: Call, request: Request) -> Response {
     let clients = &shared.autosubmit.site.rc().clients;
     let service = match given(&call, "service") {
-        None => base(wire, request.uri(), request.headers()),
+        None => match base(&shared, request) {
+            Ok(base) => base,
+            Err(refusal) => return *refusal,
+        },
         Some(service) if clients.iter().any(|client| client == ANY || leads_to(service, client)) => service.to_owned(),
         Some(_) => return refused(NO_SERVICE),
     };
@@ -171,14 +169,16 @@ fn refused(message: &str) -> Response {
     json_with(StatusCode::UNAUTHORIZED, &body).into_response()
 }
 
-/// Our own address, as the client calls it.
-fn base(wire: Wire, uri: &Uri, headers: &HeaderMap) -> String {
-    let scheme = match wire {
-        Wire::Clear => "http",
-        Wire::Tls => "https",
-    };
-    let host = uri.authority().map(Authority::as_str).or_else(|| headers.get(HOST)?.to_str().ok());
-    format!("{scheme}://{}/", host.unwrap_or("localhost"))
+/// Our own address. What the request calls us is not enough: a ticket for another page of the same CAS would count here.
+fn base(shared: &AutosubmitApp, request: Request) -> Result<String, Box<Response>> {
+    let gate = &shared.app.gatekeeper;
+    let (parts, _) = request.into_parts();
+    let logins = gate.logins().ok_or_else(|| Box::new(refused(NOT_CONFIGURED)))?;
+    let peer = parts.extensions.get::<Peer>().copied().ok_or_else(|| Box::new(refused(NOT_CONFIGURED)))?;
+    match logins.address(&gate.door_of(&parts), &peer, &parts) {
+        Ok(address) => Ok(format!("{address}/")),
+        Err(error) => Err(Box::new(refused(error.message()))),
+    }
 }
 
 /// Whether a URL is one of a client's: the same scheme, host and port, below its path. (The original looks for the client's text

@@ -1,10 +1,12 @@
 //! Logs of Autosubmit's commands and of jobs.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use jobgate_autosubmit::basis;
-use jobgate_autosubmit::expid::Expid;
+use jobgate_autosubmit::expid::{Expid, Places};
 use jobgate_autosubmit::logs::{
     LogFile, Packing, last_lines, last_of, newest_run_log, packing, recovery_logs, run_log,
 };
@@ -47,10 +49,11 @@ impl Shown {
 pub(in crate::autosubmit) fn show_run(call: &Call) -> Answer {
     let file = call.expid().ok().and_then(|expid| {
         let places = call.site().places(&expid);
-        newest_run_log(&places.command_logs, &places.tmp)
+        let file = newest_run_log(&places.command_logs, &places.tmp)?;
+        Some((places, file))
     });
     match file {
-        Some(file) => show(call, &file, file.name.clone()),
+        Some((places, file)) => show(call, &places, &file, file.name.clone()),
         None => json(&Told::well(Shown::nothing(String::new()))),
     }
 }
@@ -60,52 +63,46 @@ pub(in crate::autosubmit) fn show_job(call: &Call) -> Answer {
     let name = call.part("logfile");
     let refused = || json(&Told::badly(Shown::nothing(name.to_owned()), "Unsafe log file path"));
     let Ok(expid) = Expid::of_name(name) else { return refused() };
-    let Some(path) = call.site().places(&expid).log(name) else { return refused() };
+    let places = call.site().places(&expid);
+    let Some(path) = places.log(name) else { return refused() };
     let shown = path.to_string_lossy().into_owned();
-    match LogFile::at(&path).filter(|_| is_inside(&path)) {
-        Some(file) => show(call, &file, shown),
+    match LogFile::at(&path) {
+        Some(file) => show(call, &places, &file, shown),
         None => json(&Told::well(Shown::nothing(shown))),
     }
 }
 
-/// Whether a file in a folder of logs really is there, and not somewhere else by a symbolic link.
-fn is_inside(path: &Path) -> bool {
-    path.parent().into_iter().for_each(basis::note);
-    let (Ok(real), Some(Ok(folder))) = (path.canonicalize(), path.parent().map(Path::canonicalize)) else {
-        return false;
-    };
-    real.starts_with(folder)
-}
-
-fn show(call: &Call, file: &LogFile, logfile: String) -> Answer {
+/// A log of an experiment; a link to what is not that experiment's is as good as none.
+fn show(call: &Call, places: &Places, file: &LogFile, logfile: String) -> Answer {
     let view = |logcontent| Shown {
-        logfile,
+        logfile: logfile.clone(),
         found: true,
         last_modified: instant(file.modified, call.moment.zone).unwrap_or_default(),
         time_stamp: json!(file.modified),
         logcontent,
     };
-    match tail(call, &file.path) {
-        Ok(lines) => json(&Told::well(view(numbered(lines)))),
+    match tail(call, places, file) {
+        Ok(Some(lines)) => json(&Told::well(view(numbered(lines)))),
+        Ok(None) => json(&Told::well(Shown::nothing(logfile))),
         Err(why) => json(&Told::badly(view(Vec::new()), format!("cannot read {}: {why}", file.name))),
     }
 }
 
-/// The last lines of a file, packed or not.
-fn tail(call: &Call, path: &Path) -> io::Result<Vec<String>> {
+/// The last lines of a file, packed or not. `None`: it is not the experiment's.
+fn tail(call: &Call, places: &Places, file: &LogFile) -> io::Result<Option<Vec<String>>> {
+    let opened = file.open(places).and_then(|opened| opened.map(|opened| unpacked(call, &opened)).transpose());
     // what cannot be read now, perhaps can be later
-    unpacked(call, path).inspect_err(|_| basis::unfounded())
+    opened.inspect_err(|_| basis::unfounded())
 }
 
-fn unpacked(call: &Call, path: &Path) -> io::Result<Vec<String>> {
-    match packing(path)? {
-        Packing::Plain => last_lines(path, LINES),
-        Packing::Gzip => {
-            let unpacked = flate2::read::MultiGzDecoder::new(std::fs::File::open(path)?);
-            Ok(last_of(&end_of(unpacked)?, LINES))
-        }
+fn unpacked(call: &Call, file: &File) -> io::Result<Vec<String>> {
+    match packing(file)? {
+        Packing::Plain => last_lines(file, LINES),
+        Packing::Gzip => Ok(last_of(&end_of(flate2::read::MultiGzDecoder::new(file))?, LINES)),
         Packing::Xz => {
-            let unpacked = (call.autosubmit().draw.xz)(path, UNPACKED).map_err(io::Error::other)?;
+            // what is at the path may be another file by now
+            let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+            let unpacked = (call.autosubmit().draw.xz)(Path::new(&path), UNPACKED).map_err(io::Error::other)?;
             Ok(last_of(&unpacked[unpacked.len().saturating_sub(KEPT)..], LINES))
         }
     }
@@ -137,9 +134,11 @@ pub(in crate::autosubmit) fn list_recovery(call: &Call) -> Answer {
         Ok(expid) => expid,
         Err(failure) => return json(&Told::badly(json!({"platform_recovery_logs": []}), failure.message)),
     };
-    match recovery_logs(&call.site().places(&expid).command_logs) {
+    let places = call.site().places(&expid);
+    match recovery_logs(&places.command_logs) {
         Ok(found) => {
-            let logs: Vec<Value> = found.iter().map(|(platform, file)| recovery(call, platform, file)).collect();
+            let one = |(platform, file): &(String, LogFile)| recovery(call, &places, platform, file);
+            let logs: Vec<Value> = found.iter().filter_map(one).collect();
             json(&Told::well(json!({"platform_recovery_logs": logs})))
         }
         Err(why) => {
@@ -149,15 +148,15 @@ pub(in crate::autosubmit) fn list_recovery(call: &Call) -> Answer {
     }
 }
 
-fn recovery(call: &Call, platform: &str, file: &LogFile) -> Value {
+fn recovery(call: &Call, places: &Places, platform: &str, file: &LogFile) -> Option<Value> {
     // its name begins with `YYYYMMDD_HHMMSS`
     let at = |from: usize, to: usize| file.name.get(from..to).unwrap_or_default();
     let datetime = format!("{}-{}-{}T{}:{}:{}", at(0, 4), at(4, 6), at(6, 8), at(9, 11), at(11, 13), at(13, 15));
-    let lines = tail(call, &file.path).unwrap_or_default();
-    json!({
+    let lines = tail(call, places, file).unwrap_or_else(|_| Some(Vec::new()))?;
+    Some(json!({
         "datetime": datetime, "filename": file.name, "platform": platform,
         "modified_date": instant(file.modified, call.moment.zone), "content": numbered(lines),
-    })
+    }))
 }
 
 /// `GET /v3/logrun/{expid}`

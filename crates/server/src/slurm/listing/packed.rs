@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn what_is_much_alike_takes_little() {
-        let text: String =
-            (0..300).map(|id| format!(",{{\"job_id\":{id},\"comment\":\"{}\"}}", "x".repeat(150))).collect();
+        let one = |id| format!(",{{\"job_id\":{id},\"comment\":\"{}\"}}", "x".repeat(150));
+        let text = (0..300).map(one).collect::<Vec<_>>().concat();
         let packed = Packed::of(text.as_bytes(), &mut Vec::new());
         assert_eq!((packed.len(), &packed.text()[..]), (text.len(), text.as_bytes()));
         assert!(packed.kept() * 8 < text.len(), "{} of {}", packed.kept(), text.len());
