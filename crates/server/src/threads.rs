@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use jobgate_model::Error;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// So many answers are made at the same time. They may wait for disks and networks, so there may be more than processors.
@@ -54,7 +55,10 @@ impl Threads {
     /// Runs something that blocks. A panic in it is our own fault and nobody else's problem.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let (tell, told) = oneshot::channel();
+        // what it leaves to the runtime goes to the one that asked for it
+        let runtime = Handle::current();
         self.give(Box::new(move || {
+            let _within = runtime.enter();
             let outcome = work();
             Box::new(move || drop(tell.send(outcome)))
         }));
@@ -164,6 +168,12 @@ mod tests {
             assert_eq!(one.await.unwrap(), number);
         }
         assert_eq!(lock(&threads.0).count, MOST);
+    }
+
+    #[tokio::test]
+    async fn something_can_be_left_to_the_runtime() {
+        let left = Threads::named("test").run(|| tokio::spawn(async { 1 })).await.unwrap();
+        assert_eq!(left.await.unwrap(), 1);
     }
 
     #[tokio::test]
