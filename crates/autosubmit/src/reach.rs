@@ -35,23 +35,27 @@ pub(crate) fn whole(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a regular file of an experiment, whose folder this is: one that is in it, or one elsewhere to which a link in it leads and
-/// that belongs to whom the experiment does. `None`: it is another's, which nobody shows by linking to it.
+/// Opens a regular file of an experiment, whose folder this is: one that is in it, or one in a folder elsewhere to which a link in it
+/// leads, if both belong to whom the experiment does. `None`: it is another's, which nobody shows by linking to it.
 pub(crate) fn of_experiment(folder: &Path, path: &Path) -> io::Result<Option<File>> {
     let Ok(inside) = path.strip_prefix(folder) else { return Ok(None) };
     let Some(experiment) = experiment(folder)? else { return Ok(None) };
     match again(|| openat2(&experiment, inside, READ, Mode::empty(), BENEATH)) {
         Ok(opened) => Ok(Some(checked(opened)?.0)),
-        // it leads out; logs may be on another file system
+        // it leads out; folders of logs may be on another file system
         Err(Errno::XDEV | Errno::NOSYS) => {
             basis::note(folder);
             let owner = fstat(&experiment)?.st_uid;
-            let opened = match again(|| openat2(CWD, path, READ, Mode::empty(), ResolveFlags::NO_MAGICLINKS)) {
-                Err(Errno::NOSYS) => openat(CWD, path, READ, Mode::empty()),
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+            let within = openat(CWD, parent, LOOK | OFlags::DIRECTORY, Mode::empty())?;
+            let opened = match again(|| openat2(&within, name, READ, Mode::empty(), BENEATH)) {
+                Err(Errno::XDEV) => return Ok(None),
+                Err(Errno::NOSYS) => openat(&within, name, READ | OFlags::NOFOLLOW, Mode::empty()),
                 opened => opened,
             };
             let (file, stat) = checked(opened?)?;
-            Ok((stat.st_uid == owner).then_some(file))
+            let is_its = stat.st_uid == owner && fstat(&within)?.st_uid == owner;
+            Ok(is_its.then_some(file))
         }
         Err(error) => Err(error.into()),
     }
@@ -115,7 +119,7 @@ mod tests {
         fs::write(scratch.join("log"), "own, elsewhere").unwrap();
         // root's own experiment may show what is root's
         if rustix::process::geteuid().is_root() {
-            for path in [&folder, &scratch.join("log")] {
+            for path in [&folder, &scratch, &scratch.join("log")] {
                 chown(path, Some(12_345), None).unwrap();
             }
         }
@@ -123,13 +127,15 @@ mod tests {
         symlink(&scratch, folder.join("tmp/LOG_a000")).unwrap();
         symlink("/etc/passwd", folder.join("tmp/ASLOGS/far")).unwrap();
         symlink("/etc", folder.join("tmp/etc")).unwrap();
+        symlink(scratch.join("log"), folder.join("tmp/ASLOGS/one")).unwrap();
+        symlink("/etc/passwd", scratch.join("far")).unwrap();
         symlink("/dev/zero", folder.join("tmp/endless")).unwrap();
         assert_eq!(said(&folder, "tmp/ASLOGS/near").as_deref(), Some("own"));
         assert_eq!(said(&folder, "tmp/LOG_a000/log").as_deref(), Some("own, elsewhere"));
-        for name in ["tmp/ASLOGS/far", "tmp/etc/passwd"] {
+        for name in ["tmp/ASLOGS/far", "tmp/ASLOGS/one", "tmp/etc/passwd", "tmp/LOG_a000/far"] {
             assert_eq!(said(&folder, name), None, "{name}");
         }
-        assert!(of_experiment(&folder, &folder.join("tmp/endless")).is_err());
+        assert_eq!(said(&folder, "tmp/endless"), None);
         assert!(of_experiment(&folder, Path::new("/etc/passwd")).unwrap().is_none());
         // an experiment that is a link to what is not its own
         let evil = root.path().join("evil");
