@@ -136,10 +136,16 @@ async fn bodies_share_the_memory_for_them() {
         settings.limits.body_timeout = Duration::from_millis(300);
     });
     let gate = Arc::new(gate);
-    // one byte less than it says, and no more comes
+    // what stops is one byte less than there may be; that more is wanted of a body says that all before has its room
+    let (begun, taken) = [(); 2].map(|()| Arc::new(tokio::sync::Semaphore::new(0))).into();
     let stops_short = || {
         let piece = Ok::<_, std::convert::Infallible>(Bytes::from(vec![b' '; (256 << 10) - 1]));
-        Body::from_stream(stream::iter([piece]).chain(stream::pending()))
+        let taken = Arc::clone(&taken);
+        let never = async move {
+            taken.add_permits(1);
+            std::future::pending().await
+        };
+        Body::from_stream(stream::iter([piece]).chain(stream::once(never)))
     };
     let alice = token("alice");
     let send = |path: &str, body: Body| {
@@ -153,15 +159,21 @@ async fn bodies_share_the_memory_for_them() {
     let go = Arc::new(tokio::sync::Semaphore::new(0));
     let later = || {
         let (begin, rest) = text.split_at(1 << 10);
-        let (begin, rest, go) = (begin.to_owned(), rest.to_owned(), Arc::clone(&go));
-        let rest = async move { go.acquire().await.map(|_| rest) };
+        let (begin, rest, go, begun) = (begin.to_owned(), rest.to_owned(), Arc::clone(&go), Arc::clone(&begun));
+        let rest = async move {
+            begun.add_permits(1);
+            go.acquire().await.map(|_| rest)
+        };
         Body::from_stream(stream::iter([Ok(begin)]).chain(stream::once(rest)))
     };
     let psik = tokio::spawn(send("/v2/jobs", later()));
     let slurm = tokio::spawn(send("/slurm/v0.0.45/job/submit", later()));
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    let deadline = Duration::from_secs(20);
+    drop(tokio::time::timeout(deadline, begun.acquire_many(2)).await.unwrap());
+    // so much earlier their time is over
+    tokio::time::sleep(Duration::from_millis(50)).await;
     let held = tokio::spawn(send("/v2/jobs", stops_short()));
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    drop(tokio::time::timeout(deadline, taken.acquire()).await.unwrap());
     go.add_permits(1);
     send("/v2/jobs/new", Body::from("{\"script\": \"x\"}")).await.ok();
     let (psik, slurm, held) = (psik.await.unwrap(), slurm.await.unwrap(), held.await.unwrap());
